@@ -1,0 +1,50 @@
+# The libraries that every build needs; each missing one is one sentence with its Debian package.
+find_package(Threads REQUIRED)
+
+function(liere_require_header variable header package)
+  find_path(${variable} ${header})
+  if(NOT ${variable})
+    message(FATAL_ERROR "${header} was not found. Install it with: apt-get install ${package} (scripts/setup.sh installs everything).")
+  endif()
+endfunction()
+
+function(liere_require_library variable name package)
+  find_library(${variable} ${name})
+  if(NOT ${variable})
+    message(FATAL_ERROR "lib${name} was not found. Install it with: apt-get install ${package} (scripts/setup.sh installs everything).")
+  endif()
+endfunction()
+
+liere_require_header(LIERE_YAML_INCLUDE yaml-cpp/yaml.h libyaml-cpp-dev)
+liere_require_library(LIERE_YAML_LIBRARY yaml-cpp libyaml-cpp-dev)
+liere_require_header(LIERE_SPDLOG_INCLUDE spdlog/spdlog.h libspdlog-dev)
+liere_require_header(LIERE_JSON_INCLUDE nlohmann/json.hpp nlohmann-json3-dev)
+liere_require_header(LIERE_XXHASH_INCLUDE xxhash.h libxxhash-dev)
+liere_require_library(LIERE_XXHASH_LIBRARY xxhash libxxhash-dev)
+liere_require_header(LIERE_CLI11_INCLUDE CLI/CLI.hpp libcli11-dev)
+liere_require_header(LIERE_PNG_INCLUDE png.h libpng-dev)
+liere_require_library(LIERE_PNG_LIBRARY png libpng-dev)
+find_package(spdlog REQUIRED)
+
+add_library(liere_yaml INTERFACE)
+target_include_directories(liere_yaml SYSTEM INTERFACE ${LIERE_YAML_INCLUDE})
+target_link_libraries(liere_yaml INTERFACE ${LIERE_YAML_LIBRARY})
+
+add_library(liere_xxhash INTERFACE)
+target_include_directories(liere_xxhash SYSTEM INTERFACE ${LIERE_XXHASH_INCLUDE})
+target_link_libraries(liere_xxhash INTERFACE ${LIERE_XXHASH_LIBRARY})
+
+add_library(liere_png INTERFACE)
+target_include_directories(liere_png SYSTEM INTERFACE ${LIERE_PNG_INCLUDE})
+target_link_libraries(liere_png INTERFACE ${LIERE_PNG_LIBRARY})
+
+# OpenCV's core and imgproc alone: Debian ships no CMake config for them without the other 200 packages of libopencv-dev.
+find_path(LIERE_OPENCV_INCLUDE opencv2/imgproc.hpp PATH_SUFFIXES opencv4)
+if(NOT LIERE_OPENCV_INCLUDE)
+  message(FATAL_ERROR "opencv2/imgproc.hpp was not found. Install it with: apt-get install libopencv-core-dev libopencv-imgproc-dev (scripts/setup.sh installs everything).")
+endif()
+liere_require_library(LIERE_OPENCV_CORE opencv_core libopencv-core-dev)
+liere_require_library(LIERE_OPENCV_IMGPROC opencv_imgproc libopencv-imgproc-dev)
+add_library(liere_opencv INTERFACE)
+target_include_directories(liere_opencv SYSTEM INTERFACE ${LIERE_OPENCV_INCLUDE})
+target_link_libraries(liere_opencv INTERFACE ${LIERE_OPENCV_IMGPROC} ${LIERE_OPENCV_CORE})

@@ -1,0 +1,48 @@
+# LibTorch from the PyPI wheel, as imported targets of our own: the wheel's own CMake package stops on a machine without a CUDA toolkit.
+# LIERE_TORCH is the torch package's folder (with include/ and lib/libtorch_cpu.so); the default is .venv's. docs/architecture.md says why.
+set(LIERE_TORCH "$ENV{LIERE_TORCH}" CACHE PATH "folder of the torch package: include/ and lib/libtorch_cpu.so")
+if(NOT LIERE_TORCH)
+  file(GLOB candidates ${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch)
+  list(GET candidates 0 LIERE_TORCH)
+endif()
+if(NOT EXISTS ${LIERE_TORCH}/lib/libtorch_cpu.so OR NOT EXISTS ${LIERE_TORCH}/include/torch/csrc/api/include/torch/torch.h)
+  message(FATAL_ERROR "LibTorch was not found in '${LIERE_TORCH}' (expected include/ and lib/libtorch_cpu.so). Run scripts/setup.sh, or set LIERE_TORCH to the folder of an installed torch package.")
+endif()
+file(STRINGS ${LIERE_TORCH}/include/torch/csrc/api/include/torch/version.h version_lines REGEX "define TORCH_VERSION_(MAJOR|MINOR) ")
+string(REGEX REPLACE ".*MAJOR ([0-9]+).*MINOR ([0-9]+).*" "\\1.\\2" LIERE_TORCH_VERSION "${version_lines}")
+if(LIERE_TORCH_VERSION VERSION_LESS 2.11)
+  message(FATAL_ERROR "LibTorch ${LIERE_TORCH_VERSION} in '${LIERE_TORCH}' is too old: 2.11 or newer is needed. Remove it and run scripts/setup.sh.")
+endif()
+message(STATUS "LibTorch ${LIERE_TORCH_VERSION} in ${LIERE_TORCH}")
+
+find_library(LIERE_TORCH_GOMP NAMES libgomp.so.1 PATHS ${LIERE_TORCH}/lib NO_DEFAULT_PATH)
+if(NOT LIERE_TORCH_GOMP)
+  set(LIERE_TORCH_GOMP gomp)
+endif()
+
+add_library(liere_torch INTERFACE)
+target_include_directories(liere_torch SYSTEM INTERFACE ${LIERE_TORCH}/include ${LIERE_TORCH}/include/torch/csrc/api/include)
+target_compile_definitions(liere_torch INTERFACE USE_DISTRIBUTED USE_C10D_GLOO)
+# -fopenmp: without it at::parallel_for runs serially, silently. One OpenMP runtime for all: the wheel's.
+target_compile_options(liere_torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
+# DT_RPATH, not RUNPATH: it also serves the libraries of libraries.
+target_link_options(liere_torch INTERFACE -Wl,--disable-new-dtags -Wl,-rpath,${LIERE_TORCH}/lib -Wl,--allow-shlib-undefined)
+target_link_libraries(liere_torch INTERFACE ${LIERE_TORCH}/lib/libtorch_cpu.so ${LIERE_TORCH}/lib/libc10.so ${LIERE_TORCH_GOMP})
+if(LIERE_CUDA)
+  target_compile_definitions(liere_torch INTERFACE LIERE_CUDA USE_C10D_NCCL)
+  # Nothing of ours needs a symbol of libtorch_cuda, its registrations are what counts: some linkers would drop it.
+  target_link_libraries(liere_torch INTERFACE -Wl,--no-as-needed ${LIERE_TORCH}/lib/libtorch_cuda.so ${LIERE_TORCH}/lib/libc10_cuda.so -Wl,--as-needed)
+endif()
+
+# torch/torch.h costs half a minute: it is compiled once, here, and reused.
+file(WRITE ${CMAKE_BINARY_DIR}/torch_pch.cpp.in "// the precompiled header's own translation unit\n")
+configure_file(${CMAKE_BINARY_DIR}/torch_pch.cpp.in ${CMAKE_BINARY_DIR}/torch_pch.cpp COPYONLY)
+add_library(liere_torch_pch OBJECT ${CMAKE_BINARY_DIR}/torch_pch.cpp)
+target_link_libraries(liere_torch_pch PUBLIC liere_torch)
+target_precompile_headers(liere_torch_pch PRIVATE <torch/torch.h>)
+liere_compile_settings(liere_torch_pch)
+
+function(liere_use_torch target)
+  target_link_libraries(${target} PUBLIC liere_torch)
+  target_precompile_headers(${target} REUSE_FROM liere_torch_pch)
+endfunction()

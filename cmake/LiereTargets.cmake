@@ -1,0 +1,42 @@
+# liere_library(NAME [TORCH] SOURCES ... DEPENDS ...): one static library per folder, target liere_NAME, alias liere::NAME.
+# liere_test(NAME [TORCH] SOURCES ... DEPENDS ... [LABELS ...]): one Catch2 binary per library, target test_NAME.
+# TORCH: the target sees LibTorch's headers and shares the one precompiled header (cmake/LibTorch.cmake).
+set(LIERE_WARNINGS -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers)
+
+function(liere_compile_settings target)
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:${LIERE_WARNINGS}>)
+endfunction()
+
+function(liere_library name)
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPENDS" ${ARGN})
+  add_library(liere_${name} STATIC ${ARG_SOURCES})
+  add_library(liere::${name} ALIAS liere_${name})
+  target_include_directories(liere_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
+  target_link_libraries(liere_${name} PUBLIC ${ARG_DEPENDS})
+  liere_compile_settings(liere_${name})
+  if(ARG_TORCH)
+    liere_use_torch(liere_${name})
+  endif()
+endfunction()
+
+function(liere_executable name)
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPENDS})
+  liere_compile_settings(${name})
+  if(ARG_TORCH)
+    liere_use_torch(${name})
+  endif()
+endfunction()
+
+function(liere_test name)
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(test_${name} ${ARG_SOURCES})
+  target_include_directories(test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+  target_link_libraries(test_${name} PRIVATE ${ARG_DEPENDS} liere::test_main)
+  liere_compile_settings(test_${name})
+  if(ARG_TORCH)
+    liere_use_torch(test_${name})
+  endif()
+  liere_discover_tests(test_${name})
+endfunction()

@@ -1,0 +1,96 @@
+// Configuration of data and augmentation: what the YAML keys `data` and `augment` hold.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/fields.h"
+
+namespace liere {
+
+/// CIFAR-10 or CIFAR-100 in the official binary files.
+struct CifarConfig {
+  int64_t classes = 100;
+  std::string root = "data/cifar100";
+};
+struct Cifar100Config : CifarConfig {
+  static constexpr auto kind = "cifar100";
+};
+struct Cifar10Config : CifarConfig {
+  static constexpr auto kind = "cifar10";
+  Cifar10Config() : CifarConfig{10, "data/cifar10"} {}
+};
+template <class V> void fields(V& v, Cifar100Config& c) {
+  v("root", c.root, "folder that holds train.bin and test.bin, or cifar-100-binary/ with them", not_identity());
+}
+template <class V> void fields(V& v, Cifar10Config& c) {
+  v("root", c.root, "folder that holds data_batch_1.bin .. data_batch_5.bin and test_batch.bin, or cifar-10-batches-bin/ with them", not_identity());
+}
+
+/// The synthetic spatial task of the paper (section 5.5 of the ICML text): follow the "Y" to the arrow, name its direction. Four classes.
+struct ArrowsConfig {
+  static constexpr auto kind = "arrows";
+  int64_t grid = 9;             // cells per side
+  int64_t cell = 12;            // pixels per side of a cell
+  int64_t arrows = 8;           // arrows in a picture, the answer among them
+  std::string letters = "ABCDEY";  // letters drawn; the last must be Y
+  int64_t train_size = 800000;
+  int64_t test_size = 10000;
+  uint64_t seed = 0;            // of the contents: the pictures do not change with the run's seed
+};
+template <class V> void fields(V& v, ArrowsConfig& c) {
+  v("grid", c.grid, "cells along each side of the picture", between(3, 256));
+  v("cell", c.cell, "pixels along each side of a cell", between(8, 64));
+  v("arrows", c.arrows, "arrows in a picture: one is the answer, the rest distract", at_least(1));
+  v("letters", c.letters, "letters in a picture; the Y among them points at the answer, the rest distract");
+  v("train_size", c.train_size, "training pictures", at_least(1));
+  v("test_size", c.test_size, "test pictures", at_least(1));
+  v("seed", c.seed, "seed of the contents (independent of the run's seed)");
+}
+
+using DatasetConfig = std::variant<Cifar100Config, Cifar10Config, ArrowsConfig>;
+
+enum class NormalizationKind { kCifar, kCifar100, kImagenet, kHalf };
+template <> struct EnumNames<NormalizationKind> {
+  static constexpr std::pair<NormalizationKind, std::string_view> values[] = {
+      {NormalizationKind::kCifar, "cifar"}, {NormalizationKind::kCifar100, "cifar100"}, {NormalizationKind::kImagenet, "imagenet"}, {NormalizationKind::kHalf, "half"}};
+};
+enum class RandAugmentKind { kNone, kReleased, kTorchvision };
+template <> struct EnumNames<RandAugmentKind> {
+  static constexpr std::pair<RandAugmentKind, std::string_view> values[] = {
+      {RandAugmentKind::kNone, "none"}, {RandAugmentKind::kReleased, "released"}, {RandAugmentKind::kTorchvision, "torchvision"}};
+};
+enum class ResizeFilter { kBilinear, kBicubic };
+template <> struct EnumNames<ResizeFilter> {
+  static constexpr std::pair<ResizeFilter, std::string_view> values[] = {{ResizeFilter::kBilinear, "bilinear"}, {ResizeFilter::kBicubic, "bicubic"}};
+};
+
+struct RandAugmentConfig {
+  RandAugmentKind kind = RandAugmentKind::kNone;
+  int64_t operations = 2;  // n
+  double magnitude = 14;   // m of 30 (released) or bin of 31 (torchvision)
+};
+template <class V> void fields(V& v, RandAugmentConfig& c) {
+  v("kind", c.kind, "definition: none, released (the 16 operations of the paper's release) or torchvision (14 operations)");
+  v("operations", c.operations, "operations per picture, drawn with replacement", between(0, 16));
+  v("magnitude", c.magnitude, "strength of each operation, 0..30", between(0, 30));
+}
+
+/// Training augmentation of pictures; evaluation uses only the normalisation (and the resize filter).
+struct AugmentConfig {
+  RandAugmentConfig rand_augment;
+  int64_t crop_padding = 0;    // zeros around the picture before a random crop of the input size
+  double flip = 0.0;           // probability of a horizontal flip
+  NormalizationKind normalization = NormalizationKind::kCifar;
+  ResizeFilter resize = ResizeFilter::kBilinear;
+};
+template <class V> void fields(V& v, AugmentConfig& c) {
+  v("rand_augment", c.rand_augment, "RandAugment on the whole picture, before the crop");
+  v("crop_padding", c.crop_padding, "zero pixels added on all sides before a random crop of the input size (0: no crop)", between(0, 64));
+  v("flip", c.flip, "probability of a horizontal flip", between(0, 1));
+  v("normalization", c.normalization, "mean and standard deviation: cifar (the release's figures, used by the paper for CIFAR-100 and ImageNet), cifar100 (the true ones), imagenet, half (0.5 / 0.5)");
+  v("resize", c.resize, "antialiased filter where a picture must be resized: bilinear or bicubic");
+}
+
+}  // namespace liere

@@ -1,0 +1,47 @@
+// A dataset opens samples; a source says what it is before anything is decoded and decodes only what a recipe asks for.
+// All calls are const and thread-safe: loader workers share one Dataset.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/sample.h"
+
+namespace liere {
+
+struct SourceInfo {
+  FrameShape shape;      // of the whole sample
+  int64_t label = 0;
+  std::string name;      // for messages: "train.bin[17]", "arrows test 4"
+};
+
+struct Request {
+  std::vector<int64_t> frames;  // indices; empty = all
+  std::optional<Box> box;       // rows and columns needed; nullopt = the whole picture
+};
+
+class Source {
+ public:
+  virtual ~Source() = default;
+  virtual SourceInfo info() const = 0;
+  /// The requested frames, cut to the box. Throws DataError naming the sample.
+  virtual Frames decode(const Request& request) const = 0;
+};
+
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  virtual int64_t size() const = 0;
+  virtual std::unique_ptr<Source> open(int64_t index) const = 0;
+  /// Label without decoding.
+  virtual int64_t label(int64_t index) const = 0;
+  virtual const std::vector<std::string>& class_names() const = 0;
+  /// One line for the log: "CIFAR-100 train: 50,000 images 32x32, 100 classes, md5 ... (official)".
+  virtual std::string describe() const = 0;
+};
+
+enum class Split { kTrain, kTest };
+
+}  // namespace liere

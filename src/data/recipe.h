@@ -1,0 +1,36 @@
+// A recipe turns a source into what the model sees: `plan` draws everything random from what is known before decoding and says what must be decoded;
+// `finish` computes the rest. One draw serves all frames; a sample's views may share one decode.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "core/rng.h"
+#include "data/dataset.h"
+
+namespace liere {
+
+struct Plan {
+  Request request;
+  /// Frames as decoded -> frames ready to be normalised (u8, FrameShape of the recipe's output).
+  std::function<Frames(Frames)> finish;
+};
+
+/// Per-channel (p / 255 - mean) / std in float32.
+struct Normalization {
+  std::vector<float> mean, std;
+};
+
+class Recipe {
+ public:
+  virtual ~Recipe() = default;
+  virtual Plan plan(const SourceInfo& info, Rng rng, int64_t view) const = 0;
+  virtual FrameShape output_shape() const = 0;
+  virtual int64_t views() const { return 1; }
+  virtual const Normalization& normalization() const = 0;
+};
+
+/// Frames u8 [T, H, W, C] -> float [C, T, H, W] (T is part of the layout also when it is 1).
+void normalize(const Frames& frames, const Normalization& normalization, float* out_CTHW);
+
+}  // namespace liere

@@ -1,0 +1,34 @@
+// Which sample stands in which slot of which step, as a pure function of (seed, epoch): the basis of exact resume and of equal runs at any world size.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace liere {
+
+/// Where a training run stands: `epoch` counts from 0, `step` is the optimiser step within the epoch.
+struct Cursor {
+  int64_t epoch = 0, step = 0;
+};
+
+class Sampler {
+ public:
+  /// `indices`: the training subset. With drop_last the incomplete last batch of an epoch is left out.
+  Sampler(std::vector<int64_t> indices, int64_t batch_size, bool drop_last, uint64_t seed);
+  int64_t steps_per_epoch() const;
+  /// Dataset indices of the global batch of this step, in slot order (fewer than batch_size in the last step of an epoch without drop_last).
+  std::vector<int64_t> batch(Cursor cursor) const;
+
+ private:
+  std::vector<int64_t> indices_;
+  int64_t batch_size_;
+  bool drop_last_;
+  uint64_t seed_;
+  mutable int64_t cached_epoch_ = -1;
+  mutable std::vector<int64_t> order_;
+};
+
+/// The released code's data ablation: the first floor(fraction * n) entries of torch.randperm(n) with generator seed 42 (std::mt19937 drawn as torch draws it).
+std::vector<int64_t> ablation_subset(int64_t n, double fraction);
+
+}  // namespace liere

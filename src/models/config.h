@@ -1,0 +1,136 @@
+// Configuration of the model: what the YAML key `model` holds. No torch here: reports and documentation read it too.
+#pragma once
+
+#include <numbers>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/fields.h"
+
+namespace liere {
+
+/// What the generators (liere) or frequencies (rope_mixed) are shared over.
+enum class Share { kNone, kLayers, kHeads, kBoth };
+template <> struct EnumNames<Share> {
+  static constexpr std::pair<Share, std::string_view> values[] = {{Share::kNone, "none"}, {Share::kLayers, "layers"}, {Share::kHeads, "heads"}, {Share::kBoth, "both"}};
+};
+
+/// How token i of m along an axis, m0 at training, gets its position.
+enum class PositionRule { kSequential, kFixed, kIndex };
+template <> struct EnumNames<PositionRule> {
+  static constexpr std::pair<PositionRule, std::string_view> values[] = {
+      {PositionRule::kSequential, "sequential"}, {PositionRule::kFixed, "fixed"}, {PositionRule::kIndex, "index"}};
+};
+
+struct NoPositionConfig {
+  static constexpr auto kind = "none";
+};
+struct AbsoluteConfig {
+  static constexpr auto kind = "absolute";
+};
+struct RopeConfig {
+  static constexpr auto kind = "rope";
+  bool absolute = false;
+  double base = 10000;
+};
+struct VisionLlamaConfig {
+  static constexpr auto kind = "visionllama";
+  bool absolute = false;
+  PositionRule positions = PositionRule::kSequential;
+};
+struct RopeMixedConfig {
+  static constexpr auto kind = "rope_mixed";
+  Share share = Share::kNone;
+  double init_scale = 2 * std::numbers::pi;
+  bool absolute = false;
+  PositionRule positions = PositionRule::kSequential;
+};
+struct LiereConfig {
+  static constexpr auto kind = "liere";
+  int64_t block_size = 64;
+  Share share = Share::kNone;
+  double init_scale = 2 * std::numbers::pi;
+  bool absolute = false;
+  PositionRule positions = PositionRule::kSequential;
+};
+using PositionConfig = std::variant<LiereConfig, RopeMixedConfig, VisionLlamaConfig, RopeConfig, AbsoluteConfig, NoPositionConfig>;
+
+namespace position_field {
+constexpr auto kShare = "share the learned parameters over nothing, layers, heads or both";
+constexpr auto kInitScale = "learned parameters start in U[0, init_scale)";
+constexpr auto kAbsolute = "add a learned absolute table to the tokens as well";
+constexpr auto kPositions = "token positions: sequential (0..1 at the training size, growing with the picture), fixed (always 0..1), index (0, 1, 2, ... per axis)";
+}  // namespace position_field
+
+template <class V> void fields(V&, NoPositionConfig&) {}
+template <class V> void fields(V&, AbsoluteConfig&) {}
+template <class V> void fields(V& v, RopeConfig& c) {
+  v("absolute", c.absolute, position_field::kAbsolute);
+  v("base", c.base, "frequencies are base^(-2i/d) over the raster index", positive());
+}
+template <class V> void fields(V& v, VisionLlamaConfig& c) {
+  v("absolute", c.absolute, position_field::kAbsolute);
+  v("positions", c.positions, position_field::kPositions);
+}
+template <class V> void fields(V& v, RopeMixedConfig& c) {
+  v("share", c.share, position_field::kShare);
+  v("init_scale", c.init_scale, position_field::kInitScale, positive());
+  v("absolute", c.absolute, position_field::kAbsolute);
+  v("positions", c.positions, position_field::kPositions);
+}
+template <class V> void fields(V& v, LiereConfig& c) {
+  v("block_size", c.block_size, "side b of each rotation block; divides the head dimension", at_least(1));
+  v("share", c.share, position_field::kShare);
+  v("init_scale", c.init_scale, position_field::kInitScale, positive());
+  v("absolute", c.absolute, position_field::kAbsolute);
+  v("positions", c.positions, position_field::kPositions);
+}
+
+enum class Preset { kTiny, kBase, kLarge, kHuge, kCustom };
+template <> struct EnumNames<Preset> {
+  static constexpr std::pair<Preset, std::string_view> values[] = {
+      {Preset::kTiny, "tiny"}, {Preset::kBase, "base"}, {Preset::kLarge, "large"}, {Preset::kHuge, "huge"}, {Preset::kCustom, "custom"}};
+};
+enum class Pool { kCls, kMean };
+template <> struct EnumNames<Pool> {
+  static constexpr std::pair<Pool, std::string_view> values[] = {{Pool::kCls, "cls"}, {Pool::kMean, "mean"}};
+};
+
+/// The vision transformer of the paper's section 2 (paper.md): pre-norm, exact GELU, CLS token, linear head.
+struct VitConfig {
+  Preset preset = Preset::kBase;
+  std::vector<int64_t> input_size = {32, 32};  // one to three axes: [L], [rows, columns] or [frames, rows, columns]
+  std::vector<int64_t> patch = {4, 4};
+  int64_t channels = 3;
+  std::optional<int64_t> width, depth, heads, mlp;  // from the preset when absent; resolve() fills them
+  double dropout = 0.1;
+  Pool pool = Pool::kCls;
+  double norm_eps = 1e-5;
+  bool qkv_bias = false;
+  PositionConfig position = LiereConfig{};
+
+  /// Fills width, depth, heads and mlp from the preset and checks everything that involves more than one key
+  /// (a preset with another width, heads that do not divide the width, a block size that does not divide the head dimension, patches that do not divide the input). Throws ConfigError.
+  void resolve();
+  int64_t head_dim() const { return *width / *heads; }
+  int64_t axes() const { return static_cast<int64_t>(input_size.size()); }
+};
+template <class V> void fields(V& v, VitConfig& c) {
+  v("preset", c.preset, "width, depth, heads and MLP of ViT-tiny, base, large or huge, or custom");
+  v("input_size", c.input_size, "training size per axis: [length], [rows, columns] or [frames, rows, columns]", at_least(1));
+  v("patch", c.patch, "patch size per axis", at_least(1));
+  v("channels", c.channels, "input channels", between(1, 64));
+  v("width", c.width, "token width (preset custom only)", at_least(1));
+  v("depth", c.depth, "transformer blocks (preset custom only)", at_least(1));
+  v("heads", c.heads, "attention heads (preset custom only)", at_least(1));
+  v("mlp", c.mlp, "hidden width of the MLP (preset custom only)", at_least(1));
+  v("dropout", c.dropout, "probability on the embeddings, after the attention's output projection and twice in the MLP", from_until(0, 1));
+  v("pool", c.pool, "what the head reads: the CLS token, or the mean over all tokens");
+  v("norm_eps", c.norm_eps, "epsilon of LayerNorm", positive());
+  v("qkv_bias", c.qkv_bias, "bias in the query-key-value projection");
+  v("position", c.position, "position encoding");
+}
+
+}  // namespace liere

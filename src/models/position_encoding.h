@@ -1,0 +1,43 @@
+// What a position encoding is to the rest of the program. One file per encoding in position/; position/factory.h chooses by configuration.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <memory>
+
+#include "models/config.h"
+#include "models/rotation.h"
+#include "models/token_grid.h"
+
+namespace liere {
+
+/// The sizes that an encoding needs of its model.
+struct BackboneShape {
+  int64_t depth, heads, head_dim, width;
+  std::vector<int64_t> trained_grid;  // tokens per axis at the training size
+};
+
+class PositionEncoding : public torch::nn::Module {
+ public:
+  /// tokens [B, T, width], CLS first -> the same shape; adds the learned absolute table (interpolated to the grid) where there is one.
+  virtual torch::Tensor embed(const torch::Tensor& tokens_BTW, const TokenGrid& grid) const { return tokens_BTW; }
+
+  /// Rotations of every layer for a grid, without autograd. `with_gradient` allocates the zeroed accumulator (training).
+  /// Called once per optimiser step by the Trainer, once per evaluation and grid by the Evaluator.
+  virtual Rotations rotations(const TokenGrid& grid, bool with_gradient) const { return {}; }
+
+  /// After the last micro-batch: turns what the backward passes added to `set.gradient` into .grad of the learned parameters (added to an existing .grad).
+  /// `grid` is the one `rotations` was called with.
+  virtual void accumulate_gradients(const Rotations& set, const TokenGrid& grid) {}
+
+  /// Learned parameters of the encoding that rotate (what the paper's table of LieRE parameters counts).
+  virtual int64_t rotation_parameters() const { return 0; }
+
+  /// max |R^T R - I| and the like are reported on this; overridden position rule for the resolution test.
+  virtual void set_position_rule(PositionRule rule) {}
+};
+
+/// Builds the encoding named by the configuration; its parameters are initialised by Vit (keyed by seed and name).
+std::shared_ptr<PositionEncoding> make_position_encoding(const PositionConfig& config, const BackboneShape& shape);
+
+}  // namespace liere

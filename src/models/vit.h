@@ -1,0 +1,53 @@
+// The vision transformer in 1D, 2D and 3D from one code (paper section 4; conventions: golden numbers of the released code).
+// Shape legend: B batch, C channels, T = N + 1 tokens with CLS first, W width, H heads, d head dimension.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <optional>
+
+#include "models/config.h"
+#include "models/dropout.h"
+#include "models/position_encoding.h"
+
+namespace liere {
+
+struct ForwardOptions {
+  std::optional<DropoutKey> dropout;  // training; absent = evaluation
+  torch::Tensor permutation_BN;       // int64: new token t = old token permutation[s, t], after the patch embedding and before CLS and positions
+  /// When set, receives the CLS state after each block [B, W] and the attention probabilities of the CLS query [B, H, T] (computed without SDPA).
+  std::vector<torch::Tensor>* cls_states = nullptr;
+  std::vector<torch::Tensor>* cls_attention = nullptr;
+};
+
+class VitImpl : public torch::nn::Module {
+ public:
+  /// `config` must be resolved. Parameters: patch_embed.{weight,bias}, cls_token, block.I.{norm1,attention.qkv,attention.out,norm2,mlp.fc1,mlp.fc2}.{weight,bias},
+  /// head_norm, head, and position's generators / position_embedding: the goldens' names without `weight.`.
+  /// Each is initialised by its own stream named_seed(seed, name): Linear U(+-1/sqrt(fan_in)), LayerNorm 1 and 0, cls_token and position_embedding N(0, 1), generators U[0, init_scale).
+  VitImpl(const VitConfig& config, int64_t classes);
+  void initialize(uint64_t seed);
+
+  /// The grid of an input whose spatial size is `input_size`; throws ConfigError when the patch does not divide it.
+  TokenGrid grid(const std::vector<int64_t>& input_size) const;
+
+  /// input [B, C, spatial...] -> logits [B, classes]. `rotations` are position().rotations(grid(input)).
+  torch::Tensor forward(const torch::Tensor& input, const Rotations& rotations, const ForwardOptions& options = {});
+
+  PositionEncoding& position() { return *position_; }
+  const VitConfig& config() const { return config_; }
+
+  /// Every parameter with its checkpoint name, in a fixed order.
+  std::vector<std::pair<std::string, torch::Tensor>> named_weights() const;
+  int64_t parameter_count() const;
+  /// Multiply-adds of one image's forward pass as the paper counts them (paper.md section 2).
+  double flops_per_sample(const TokenGrid& grid) const;
+
+ private:
+  VitConfig config_;
+  int64_t classes_;
+  std::shared_ptr<PositionEncoding> position_;
+};
+TORCH_MODULE(Vit);
+
+}  // namespace liere
