@@ -25,7 +25,8 @@ find_missing_packages() {
   # A .venv that stands needs no python3-venv any more.
   if [ "$wheels" != none ] && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then missing+=(python3-venv); fi
   command -v dpkg-query >/dev/null || return 0
-  installed=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "${libraries[@]}" 2>/dev/null | sed -n 's/^ii *//p')
+  # dpkg-query fails when it does not know one of the names, which is an answer too.
+  installed=$({ dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "${libraries[@]}" 2>/dev/null || true; } | sed -n 's/^ii *//p')
   for entry in "${libraries[@]}"; do
     grep -qxF "$entry" <<<"$installed" || missing+=("$entry")
   done

@@ -2,6 +2,8 @@
 # shellcheck shell=bash disable=SC2034,SC2317 # variables set for those who source this; the end of step() is reached
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root" || exit 1
+set -o errtrace
+trap 'printf "error: %s, line %s: this failed unexpectedly: %s\n" "$0" "$LINENO" "$BASH_COMMAND" >&2' ERR
 torch_version=2.11.0
 oldest_nvcc=12.8 # the first to know the architectures of cmake/Cuda.cmake
 
