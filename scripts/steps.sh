@@ -92,11 +92,13 @@ find_torch() {
 
 # Dies unless $torch, as the user named it, is a usable LibTorch.
 check_named_torch() {
-  local header=$torch/include/torch/csrc/api/include/torch/version.h found
-  if [ ! -f "$torch/lib/libtorch_cpu.so" ] || [ ! -f "$header" ]; then
+  local found
+  # The numbers stand in the first file, before 2.10 in the second.
+  local headers=("$torch/include/torch/headeronly/version.h" "$torch/include/torch/csrc/api/include/torch/version.h")
+  found=$({ cat "${headers[@]}" 2>/dev/null || true; } | awk '/define TORCH_VERSION_M(AJOR|INOR) / { v = v (v == "" ? "" : ".") $3 } END { print v }')
+  if [ ! -f "$torch/lib/libtorch_cpu.so" ] || [ -z "$found" ]; then
     die 2 "LIERE_TORCH=$torch has no include/ with LibTorch's headers or no lib/libtorch_cpu.so: name the folder of an installed torch package (.../site-packages/torch), or unset LIERE_TORCH."
   fi
-  found=$(awk '/define TORCH_VERSION_M(AJOR|INOR) / { v = v (v == "" ? "" : ".") $3 } END { print v }' "$header")
   at_least "$found" "${torch_version%.*}" || die 2 "LIERE_TORCH=$torch is LibTorch $found, ${torch_version%.*} or newer is needed: install torch==$torch_version, or unset LIERE_TORCH."
 }
 
