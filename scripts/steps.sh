@@ -32,8 +32,8 @@ step() {
   fi
   "$@" >"$log" 2>&1 </dev/null || code=$?
   if [ -n "$watcher" ]; then
-    kill "$watcher" 2>/dev/null
-    wait "$watcher" 2>/dev/null
+    kill "$watcher" 2>/dev/null || true
+    wait "$watcher" 2>/dev/null || true
     printf '\r\033[K%s ... ' "$label"
   fi
   if [ "$code" != 0 ]; then
@@ -47,8 +47,7 @@ step() {
 
 show_elapsed() { # show_elapsed LABEL LOG: rewrites the line each second with the time and, for a build, ninja's counter
   local began=$SECONDS counter
-  trap '' INT
-  while sleep 1; do
+  while sleep 1 && kill -0 $$ 2>/dev/null; do # as long as the script lives
     counter=$(tail -n 1 "$2" 2>/dev/null | grep -o '^\[[0-9]*/[0-9]*\]' || true)
     printf '\r\033[K%s ... %d s %s' "$1" $((SECONDS - began)) "$counter"
   done
@@ -61,6 +60,7 @@ explain_failure() { # explain_failure LABEL LOG
   if grep -q -i -e 'no space left' -e 'not enough free space' -e 'disk quota exceeded' "$2" || [ "$free_mb" -lt 50 ]; then
     die "$1: the disk is full ($free_mb MB left in $root, $(free_megabytes /var) MB in /var): free some space and run the same command again."
   fi
+  if [ ! -s "$2" ]; then die "$1 failed without a word, as when the disk is full ($free_mb MB are free in $root now): free some space and run the same command again."; fi
   if grep -q -i -e 'temporary failure resolving' -e 'name resolution' -e 'could not resolve' -e 'network is unreachable' -e 'connection refused' "$2"; then
     die "$1: the network was not reachable: connect it (or set https_proxy) and run the same command again; the log is $root/$2"
   fi
