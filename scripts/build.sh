@@ -25,7 +25,7 @@ esac
 if ! command -v cmake >/dev/null || ! command -v ninja >/dev/null; then die "cmake or ninja is missing: run scripts/setup.sh."; fi
 if [ "$preset" != tsan ]; then
   [ -n "$torch" ] || die "LibTorch was found neither in .venv nor through LIERE_TORCH: run scripts/setup.sh."
-  check_named_torch
+  if [ -n "${LIERE_TORCH:-}" ]; then check_named_torch; fi
 fi
 
 # A translation unit that sees torch takes up to 2 GB.

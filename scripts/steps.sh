@@ -32,8 +32,8 @@ step() {
   fi
   "$@" >"$log" 2>&1 </dev/null || code=$?
   if [ -n "$watcher" ]; then
-    kill "$watcher" 2>/dev/null
-    wait "$watcher" 2>/dev/null
+    kill "$watcher" 2>/dev/null || true
+    wait "$watcher" 2>/dev/null || true
     printf '\r\033[K%s ... ' "$label"
   fi
   if [ "$code" != 0 ]; then
@@ -47,8 +47,7 @@ step() {
 
 show_elapsed() { # show_elapsed LABEL LOG: rewrites the line each second with the time and, for a build, ninja's counter
   local began=$SECONDS counter
-  trap '' INT
-  while sleep 1; do
+  while sleep 1 && kill -0 $$ 2>/dev/null; do # as long as the script lives
     counter=$(tail -n 1 "$2" 2>/dev/null | grep -o '^\[[0-9]*/[0-9]*\]' || true)
     printf '\r\033[K%s ... %d s %s' "$1" $((SECONDS - began)) "$counter"
   done
@@ -61,6 +60,7 @@ explain_failure() { # explain_failure LABEL LOG
   if grep -q -i -e 'no space left' -e 'not enough free space' -e 'disk quota exceeded' "$2" || [ "$free_mb" -lt 50 ]; then
     die "$1: the disk is full ($free_mb MB left in $root, $(free_megabytes /var) MB in /var): free some space and run the same command again."
   fi
+  if [ ! -s "$2" ]; then die "$1 failed without a word, as when the disk is full ($free_mb MB are free in $root now): free some space and run the same command again."; fi
   if grep -q -i -e 'temporary failure resolving' -e 'name resolution' -e 'could not resolve' -e 'network is unreachable' -e 'connection refused' "$2"; then
     die "$1: the network was not reachable: connect it (or set https_proxy) and run the same command again; the log is $root/$2"
   fi
@@ -92,11 +92,13 @@ find_torch() {
 
 # Dies unless $torch, as the user named it, is a usable LibTorch.
 check_named_torch() {
-  local header=$torch/include/torch/csrc/api/include/torch/version.h found
-  if [ ! -f "$torch/lib/libtorch_cpu.so" ] || [ ! -f "$header" ]; then
+  local found
+  # The numbers stand in the first file, before 2.10 in the second.
+  local headers=("$torch/include/torch/headeronly/version.h" "$torch/include/torch/csrc/api/include/torch/version.h")
+  found=$({ cat "${headers[@]}" 2>/dev/null || true; } | awk '/define TORCH_VERSION_M(AJOR|INOR) / { v = v (v == "" ? "" : ".") $3 } END { print v }')
+  if [ ! -f "$torch/lib/libtorch_cpu.so" ] || [ -z "$found" ]; then
     die 2 "LIERE_TORCH=$torch has no include/ with LibTorch's headers or no lib/libtorch_cpu.so: name the folder of an installed torch package (.../site-packages/torch), or unset LIERE_TORCH."
   fi
-  found=$(awk '/define TORCH_VERSION_M(AJOR|INOR) / { v = v (v == "" ? "" : ".") $3 } END { print v }' "$header")
   at_least "$found" "${torch_version%.*}" || die 2 "LIERE_TORCH=$torch is LibTorch $found, ${torch_version%.*} or newer is needed: install torch==$torch_version, or unset LIERE_TORCH."
 }
 
