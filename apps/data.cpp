@@ -5,9 +5,11 @@
 #include "core/check.h"
 #include "core/config.h"
 #include "data/browse.h"
+#include "data/data_keys.h"
 #include "data/datasets/factory.h"
 #include "data/inspect.h"
 #include "data/png.h"
+#include "data/recipe_picture.h"
 
 using namespace liere;
 
@@ -17,21 +19,18 @@ struct Options {
   std::string config, split = "train", output = "browse.png", json;
   std::vector<std::string> overrides;
   int64_t count = 32, first = 0, pixel_samples = 50000;
+  bool augmented = false;
 };
 
-DatasetConfig read_dataset_config(const Options& options) {
-  const ConfigNode root = load_config(find_config(options.config), options.overrides);
-  const ConfigNode* data = root.find("data");
-  if (!data) throw ConfigError(options.config + " has no key data, expected the data set there, such as data: {kind: cifar100}.");
-  DataConfig config;
-  decode_value(*data, "data", {}, config);
-  return config.dataset;
-}
+DataKeys read_keys(const Options& options) { return read_data_keys(load_config(find_config(options.config), options.overrides)); }
 
 void browse(const Options& options) {
-  const auto dataset = make_dataset(read_dataset_config(options), options.split == "train" ? Split::kTrain : Split::kTest);
-  write_png(options.output, contact_sheet(*dataset, options.first, options.count));
-  std::printf("%s\nwritten to %s: samples from number %ld on\n", dataset->describe().c_str(), options.output.c_str(), long(options.first));
+  const DataKeys keys = read_keys(options);
+  const auto dataset = make_dataset(keys.data.dataset, options.split == "train" ? Split::kTrain : Split::kTest);
+  const auto recipe = options.augmented ? make_train_recipe(keys.augment, keys.height, keys.width) : nullptr;
+  write_png(options.output, contact_sheet(*dataset, options.first, options.count, recipe.get(), keys.seed));
+  std::printf("%s\nwritten to %s: %s samples from number %ld on\n", dataset->describe().c_str(), options.output.c_str(),
+              options.augmented ? "augmented" : "stored", long(options.first));
 }
 
 void add_common_options(CLI::App* command, Options& options) {
@@ -50,9 +49,12 @@ int main(int argc, char** argv) {
   browse_command->add_option("--count", options.count, "samples to show")->check(CLI::Range(1, 1024))->capture_default_str();
   browse_command->add_option("--first", options.first, "index of the first sample")->check(CLI::NonNegativeNumber)->capture_default_str();
   browse_command->add_option("--output", options.output, "file to write")->capture_default_str();
+  browse_command->add_flag("--augmented", options.augmented, "show them after the training augmentation");
   CLI::App* verify_command = app.add_subcommand("verify", "check sizes, labels and MD5 of both splits against the published data");
   CLI::App* stats_command = app.add_subcommand("stats", "count classes and compute mean and deviation of the pixels");
-  stats_command->add_option("--count", options.pixel_samples, "samples per split whose pixels are read")->check(CLI::PositiveNumber)->capture_default_str();
+  stats_command->add_option("--count", options.pixel_samples, "samples per split whose pixels are read")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   for (CLI::App* command : {verify_command, stats_command}) command->add_option("--json", options.json, "write the figures to this file too");
   for (CLI::App* command : {browse_command, verify_command, stats_command}) add_common_options(command, options);
   return run_command([&] {
@@ -62,11 +64,12 @@ int main(int argc, char** argv) {
       return app.exit(request);
     } catch (const CLI::ParseError& error) {
       const bool typo = argc > 1 && argv[1][0] != '-' && app.get_subcommands().empty();
-      throw ConfigError((typo ? "Unknown command '" + std::string(argv[1]) + "', expected browse, verify or stats" : error.what()) + " (liere-data --help lists commands and options).");
+      throw ConfigError((typo ? "Unknown command '" + std::string(argv[1]) + "', expected browse, verify or stats" : error.what()) +
+                        " (liere-data --help lists commands and options).");
     }
     if (browse_command->parsed()) browse(options);
-    if (stats_command->parsed()) inspect(read_dataset_config(options), {.pixel_samples = options.pixel_samples, .json = options.json});
-    if (verify_command->parsed()) inspect(read_dataset_config(options), {.verify = true, .json = options.json});
+    if (stats_command->parsed()) inspect(read_keys(options).data.dataset, {.pixel_samples = options.pixel_samples, .json = options.json});
+    if (verify_command->parsed()) inspect(read_keys(options).data.dataset, {.verify = true, .json = options.json});
     return 0;
   });
 }

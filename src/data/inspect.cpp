@@ -54,7 +54,8 @@ DatasetStatistics compute_statistics(const Dataset& dataset, int64_t pixel_sampl
   }
   for (const auto& histogram : histograms) {
     uint64_t count = 0, sum = 0, squares = 0;
-    for (uint64_t value = 0; value < 256; ++value) count += histogram[value], sum += value * histogram[value], squares += value * value * histogram[value];
+    for (uint64_t value = 0; value < 256; ++value)
+      count += histogram[value], sum += value * histogram[value], squares += value * value * histogram[value];
     const double mean = static_cast<double>(sum) / static_cast<double>(count);
     result.mean.push_back(mean / 255);
     result.std.push_back(std::sqrt(std::max(0.0, static_cast<double>(squares) / static_cast<double>(count) - mean * mean)) / 255);
@@ -65,16 +66,21 @@ DatasetStatistics compute_statistics(const Dataset& dataset, int64_t pixel_sampl
 std::string to_text(const DatasetStatistics& statistics) {
   std::string text = statistics.description + "\n  " + counts_text(statistics) + "\n";
   if (statistics.pixel_samples > 0) {
-    const std::string over = statistics.pixel_samples == statistics.size ? "all samples" : "the first " + format_count(statistics.pixel_samples) + " samples";
+    const std::string over =
+        statistics.pixel_samples == statistics.size ? "all samples" : "the first " + format_count(statistics.pixel_samples) + " samples";
     text += "  mean " + decimals(statistics.mean) + "   std " + decimals(statistics.std) + "   (of p / 255, over " + over + ")\n";
   }
   return text;
 }
 
 nlohmann::ordered_json to_json(const DatasetStatistics& statistics) {
-  nlohmann::ordered_json json = {{"description", statistics.description}, {"samples", statistics.size}, {"pixel_samples", statistics.pixel_samples},
-                                 {"mean", statistics.mean},               {"std", statistics.std}};
-  for (size_t c = 0; c < statistics.class_names.size(); ++c) json["classes"].push_back({{"name", statistics.class_names[c]}, {"samples", statistics.class_counts[c]}});
+  nlohmann::ordered_json json = {{"description", statistics.description},
+                                 {"samples", statistics.size},
+                                 {"pixel_samples", statistics.pixel_samples},
+                                 {"mean", statistics.mean},
+                                 {"std", statistics.std}};
+  for (size_t c = 0; c < statistics.class_names.size(); ++c)
+    json["classes"].push_back({{"name", statistics.class_names[c]}, {"samples", statistics.class_counts[c]}});
   return json;
 }
 
