@@ -5,25 +5,27 @@
 namespace liere {
 namespace {
 
-template <class Draw>
-void fill(const torch::Tensor& parameter, uint64_t seed, const std::string& name, const Draw& draw) {
+/// `fill(key, out, n, first)` writes elements first .. first + n - 1 of the sequence that the key defines.
+template <class Fill>
+void fill_parameter(const torch::Tensor& parameter, uint64_t seed, const std::string& name, const Fill& fill) {
   if (parameter.is_meta()) return;
   const at::NoGradGuard no_grad;
+  const uint64_t key = stream_key(named_seed(seed, name), Purpose::kParameter);
   auto values = at::empty(parameter.sizes(), at::kFloat);
-  Rng rng(named_seed(seed, name), Purpose::kParameter);
   float* const out = values.data_ptr<float>();
-  for (int64_t i = 0; i < values.numel(); ++i) out[i] = static_cast<float>(draw(rng));
+  constexpr int64_t kChunk = 1 << 14;
+  at::parallel_for(0, values.numel(), kChunk, [&](int64_t begin, int64_t end) { fill(key, out + begin, end - begin, begin); });
   parameter.copy_(values);
 }
 
 }  // namespace
 
 void initialize_uniform(const torch::Tensor& parameter, uint64_t seed, const std::string& name, double low, double high) {
-  fill(parameter, seed, name, [=](Rng& rng) { return rng.uniform(low, high); });
+  fill_parameter(parameter, seed, name, [=](uint64_t key, float* out, int64_t n, int64_t first) { fill_uniform(key, out, n, low, high, first); });
 }
 
 void initialize_normal(const torch::Tensor& parameter, uint64_t seed, const std::string& name) {
-  fill(parameter, seed, name, [](Rng& rng) { return rng.normal(); });
+  fill_parameter(parameter, seed, name, [](uint64_t key, float* out, int64_t n, int64_t first) { fill_normal(key, out, n, 0, 1, first); });
 }
 
 }  // namespace liere

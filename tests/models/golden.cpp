@@ -1,13 +1,11 @@
 #include "golden.h"
 
+#include <algorithm>
 #include <cstdio>
-#include <cstring>
-#include <fstream>
-#include <iterator>
-#include <nlohmann/json.hpp>
 #include <sstream>
 #include <stdexcept>
 
+#include "core/safetensors.h"
 #include "support/catch.h"
 #include "support/fixtures.h"
 
@@ -22,26 +20,20 @@ std::vector<int64_t> parse_sizes(const std::string& text) {
 
 std::optional<Golden> Golden::open(const std::string& name) {
   const auto path = golden_folder() / (name + ".safetensors");
-  std::ifstream in(path, std::ios::binary);
-  if (!in) {
-    std::printf("skipped: %s is not there (LIERE_GOLDEN names the folder of golden numbers)\n", (name + ".safetensors").c_str());
+  if (!std::filesystem::exists(path)) {
+    std::printf("skipped: %s is not there (LIERE_GOLDEN names the folder of golden numbers)\n", path.filename().c_str());
     return std::nullopt;
   }
-  const std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  uint64_t header_size;
-  std::memcpy(&header_size, bytes.data(), sizeof header_size);
-  const auto header = nlohmann::json::parse(bytes.substr(8, header_size));
-  static const std::map<std::string, torch::Dtype> dtypes = {{"F16", torch::kHalf}, {"F32", torch::kFloat}, {"F64", torch::kDouble}, {"I64", torch::kLong}};
+  using safetensors::Dtype;
+  static const std::map<Dtype, torch::Dtype> dtypes = {{Dtype::kF16, torch::kHalf}, {Dtype::kF32, torch::kFloat}, {Dtype::kF64, torch::kDouble}, {Dtype::kI64, torch::kLong}};
+  const auto file = safetensors::File::open(path);
   Golden golden;
-  for (const auto& [key, entry] : header.items()) {
-    if (key == "__metadata__") {
-      golden.metadata_ = entry.get<std::map<std::string, std::string>>();
-      continue;
-    }
-    auto tensor = torch::empty(entry["shape"].get<std::vector<int64_t>>(), dtypes.at(entry["dtype"]));
-    const auto offsets = entry["data_offsets"].get<std::vector<uint64_t>>();
-    if (offsets[1] - offsets[0] != tensor.nbytes() || 8 + header_size + offsets[1] > bytes.size()) throw std::runtime_error(name + ": " + key + " has a wrong size");
-    if (tensor.nbytes()) std::memcpy(tensor.data_ptr(), bytes.data() + 8 + header_size + offsets[0], tensor.nbytes());
+  golden.metadata_ = file.metadata();
+  for (const auto& [key, info] : file.tensors()) {
+    auto tensor = torch::empty(info.shape, dtypes.at(info.dtype));
+    const auto bytes = file.data(key);
+    REQUIRE(bytes.size() == tensor.nbytes());
+    std::copy(bytes.begin(), bytes.end(), static_cast<std::byte*>(tensor.data_ptr()));
     golden.tensors_[key] = tensor;
   }
   return golden;
