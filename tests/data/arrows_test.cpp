@@ -224,9 +224,12 @@ TEST_CASE("every drawn cell is its own tile: distinct shapes, turned exactly, of
         }
     CHECK(wrong == 0);
     // The base of the upright Y is its one stem: the lower half is darker in the middle column than at the sides, the upper half the reverse.
-    const auto red = [&](int64_t y, int64_t x) { return int(tiles.y(Direction::kDown)[(y * cell + x) * 3]); };
-    CHECK(red(cell - 2, cell / 2) < red(cell - 2, 2));
-    CHECK(red(2, cell / 2) > red(2, cell / 5));
+    const auto red = [&](double y, double x) {  // at a place of the 11 x 11 design grid
+      const auto pixel = [&](double place) { return 1 + int64_t(place / 11 * double(cell - 1)); };
+      return int(tiles.y(Direction::kDown)[(pixel(y) * cell + pixel(x)) * 3]);
+    };
+    CHECK(red(8.5, 5.5) < red(8.5, 2.5) - 100);
+    CHECK(red(2.5, 5.5) > red(2.5, 2.5) + 100);
     // An arrow's head is wider than its shaft.
     const auto ink = [&](int64_t y) {
       int64_t sum = 0;

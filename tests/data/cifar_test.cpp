@@ -69,7 +69,7 @@ TEST_CASE("md5 meets the vectors of RFC 1321") {
   CHECK(md5("12345678901234567890123456789012345678901234567890123456789012345678901234567890") == "57edf4a22be3c955ac49da2e2107b67a");
   // 55, 56 and 64 bytes: where the padding needs a second block (from Python's hashlib).
   CHECK(md5(std::string(55, 'x')) == "04364420e25c512fd958a70738aa8f72");
-  CHECK(md5(std::string(56, 'x')) == "668a72d5ba17f08e62dabcafadb6db14b");
+  CHECK(md5(std::string(56, 'x')) == "668a72d5ba17f08e62dabcafad6db14b");
   CHECK(md5(std::string(64, 'x')) == "c1bb4f81d892b2d57947682aeb252456");
 }
 
@@ -131,7 +131,9 @@ TEST_CASE("CIFAR-10 reads its five training files in order") {
 
   std::filesystem::remove(batches / "data_batch_3.bin");
   CHECK_THAT(data_error(cifar10(folder.path()), Split::kTrain), has("data_batch_3.bin") && has("data.root"));
-  write(batches / "data_batch_3.bin", records(2, 1).replace(kRecord10, 1, "\x0a"));
+  std::string damaged = records(2, 1);
+  damaged[kRecord10] = 10;
+  write(batches / "data_batch_3.bin", damaged);
   CHECK_THAT(data_error(cifar10(folder.path()), Split::kTrain), has("data_batch_3.bin: record 1 has the label 10 at byte 3073, expected 0..9"));
 }
 

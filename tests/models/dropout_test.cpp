@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cmath>
+#include <cstring>
 
 #include "core/check.h"
 #include "models/kernels/dropout.h"

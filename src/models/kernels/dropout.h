@@ -40,6 +40,9 @@ int dropout_cuda(const DropoutParams& params, const float* in, float* out, void*
 int dropout_cuda(const DropoutParams& params, const double* in, double* out, void* stream);
 int dropout_cuda(const DropoutParams& params, const Bfloat16Bits* in, Bfloat16Bits* out, void* stream);
 
+/// Whether the kernels of this program were compiled for GPU number `device`.
+bool dropout_cuda_available(int device);
+
 /// x * factor in the type's own arithmetic; bfloat16 through float, rounded to nearest, ties to even.
 LIERE_HOST_DEVICE inline float dropout_product(float x, float factor) { return x * factor; }
 LIERE_HOST_DEVICE inline double dropout_product(double x, double factor) { return x * factor; }

@@ -57,4 +57,14 @@ int dropout_cuda(const DropoutParams& params, const float* in, float* out, void*
 int dropout_cuda(const DropoutParams& params, const double* in, double* out, void* stream) { return launch(params, in, out, stream); }
 int dropout_cuda(const DropoutParams& params, const Bfloat16Bits* in, Bfloat16Bits* out, void* stream) { return launch(params, in, out, stream); }
 
+bool dropout_cuda_available(int device) {
+  int before = 0;
+  if (cudaGetDevice(&before) != cudaSuccess || cudaSetDevice(device) != cudaSuccess) return false;
+  cudaFuncAttributes attributes;
+  const bool found = cudaFuncGetAttributes(&attributes, dropout_kernel<float, true>) == cudaSuccess;
+  cudaGetLastError();  // a missing image is an answer, not an error to leave behind
+  cudaSetDevice(before);
+  return found;
+}
+
 }  // namespace liere
