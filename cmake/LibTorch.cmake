@@ -8,12 +8,23 @@ endif()
 if(NOT EXISTS ${LIERE_TORCH}/lib/libtorch_cpu.so OR NOT EXISTS ${LIERE_TORCH}/include/torch/csrc/api/include/torch/torch.h)
   message(FATAL_ERROR "LibTorch was not found in '${LIERE_TORCH}' (expected include/ and lib/libtorch_cpu.so). Run scripts/setup.sh, or set LIERE_TORCH to the folder of an installed torch package.")
 endif()
-file(STRINGS ${LIERE_TORCH}/include/torch/csrc/api/include/torch/version.h version_lines REGEX "define TORCH_VERSION_(MAJOR|MINOR) ")
-string(REGEX REPLACE ".*MAJOR ([0-9]+).*MINOR ([0-9]+).*" "\\1.\\2" LIERE_TORCH_VERSION "${version_lines}")
+set(LIERE_TORCH_VERSION_HEADER ${LIERE_TORCH}/include/torch/headeronly/version.h)
+if(NOT EXISTS ${LIERE_TORCH_VERSION_HEADER})
+  message(FATAL_ERROR "LibTorch in '${LIERE_TORCH}' is too old: 2.11 or newer is needed (include/torch/headeronly/version.h is missing). Remove it and run scripts/setup.sh.")
+endif()
+file(READ ${LIERE_TORCH_VERSION_HEADER} version_text)
+string(REGEX MATCH "TORCH_VERSION_MAJOR ([0-9]+)" unused "${version_text}")
+set(LIERE_TORCH_VERSION ${CMAKE_MATCH_1})
+string(REGEX MATCH "TORCH_VERSION_MINOR ([0-9]+)" unused "${version_text}")
+string(APPEND LIERE_TORCH_VERSION .${CMAKE_MATCH_1})
 if(LIERE_TORCH_VERSION VERSION_LESS 2.11)
   message(FATAL_ERROR "LibTorch ${LIERE_TORCH_VERSION} in '${LIERE_TORCH}' is too old: 2.11 or newer is needed. Remove it and run scripts/setup.sh.")
 endif()
 message(STATUS "LibTorch ${LIERE_TORCH_VERSION} in ${LIERE_TORCH}")
+
+# The wheel's folder of NVIDIA packages lies beside torch/: libtorch_cpu.so of PyPI's build needs libcudart and libcupti even without a GPU.
+cmake_path(GET LIERE_TORCH PARENT_PATH LIERE_TORCH_SITE)
+find_library(LIERE_TORCH_CUDART NAMES libcudart.so.13 libcudart.so.12 PATHS ${LIERE_TORCH_SITE}/nvidia/cu13/lib ${LIERE_TORCH_SITE}/nvidia/cuda_runtime/lib NO_DEFAULT_PATH)
 
 find_library(LIERE_TORCH_GOMP NAMES libgomp.so.1 PATHS ${LIERE_TORCH}/lib NO_DEFAULT_PATH)
 if(NOT LIERE_TORCH_GOMP)
@@ -25,14 +36,10 @@ target_include_directories(liere_torch SYSTEM INTERFACE ${LIERE_TORCH}/include $
 target_compile_definitions(liere_torch INTERFACE USE_DISTRIBUTED USE_C10D_GLOO)
 # -fopenmp: without it at::parallel_for runs serially, silently. One OpenMP runtime for all: the wheel's.
 target_compile_options(liere_torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
-# DT_RPATH, not RUNPATH: it also serves the libraries of libraries.
+# DT_RPATH, not RUNPATH: it also serves the libraries of libraries. Those of the wheel find NVIDIA's packages through their own DT_RPATH ($ORIGIN/../../nvidia/...),
+# at run time; the linker does not look there, hence allow-shlib-undefined.
 target_link_options(liere_torch INTERFACE -Wl,--disable-new-dtags -Wl,-rpath,${LIERE_TORCH}/lib -Wl,--allow-shlib-undefined)
 target_link_libraries(liere_torch INTERFACE ${LIERE_TORCH}/lib/libtorch_cpu.so ${LIERE_TORCH}/lib/libc10.so ${LIERE_TORCH_GOMP})
-if(LIERE_CUDA)
-  target_compile_definitions(liere_torch INTERFACE LIERE_CUDA USE_C10D_NCCL)
-  # Nothing of ours needs a symbol of libtorch_cuda, its registrations are what counts: some linkers would drop it.
-  target_link_libraries(liere_torch INTERFACE -Wl,--no-as-needed ${LIERE_TORCH}/lib/libtorch_cuda.so ${LIERE_TORCH}/lib/libc10_cuda.so -Wl,--as-needed)
-endif()
 
 # torch/torch.h costs half a minute: it is compiled once, here, and reused.
 file(WRITE ${CMAKE_BINARY_DIR}/torch_pch.cpp.in "// the precompiled header's own translation unit\n")

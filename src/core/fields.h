@@ -7,7 +7,8 @@
 //   }
 //
 // Member types: bool, int64_t, uint64_t, double, std::string, enums with names, std::optional<T>, std::vector<T>, structs with fields(),
-// and std::variant of such structs, each with a `static constexpr auto kind` (decoded from the key "kind").
+// std::variant of such structs, each with a `static constexpr auto kind` (decoded from the key "kind"), and ConfigNode for free text.
+// `v.flatten(c.dataset)` puts the keys of a member (usually a variant) into the same map as the struct's own keys.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,65 @@
+#include "data/browse.h"
+
+#include <algorithm>
+#include <cstring>
+#include <opencv2/imgproc.hpp>
+
+#include "core/check.h"
+
+namespace liere {
+namespace {
+
+constexpr int kFont = cv::FONT_HERSHEY_SIMPLEX;
+constexpr double kFontScale = 0.45;
+constexpr int64_t kGap = 12, kCaptionHeight = 20;
+
+int64_t text_width(const std::string& text) {
+  int baseline = 0;
+  return cv::getTextSize(text, kFont, kFontScale, 1, &baseline).width;
+}
+
+/// The middle frame, each pixel scale x scale, at (top, left) of the sheet.
+void place(const Frames& sample, int64_t scale, int64_t top, int64_t left, Frames& sheet) {
+  const auto& shape = sample.shape();
+  const uint8_t* frame = sample.u8() + shape.frames / 2 * shape.height * shape.width * shape.channels;
+  for (int64_t y = 0; y < shape.height * scale; ++y)
+    for (int64_t x = 0; x < shape.width * scale; ++x)
+      for (int64_t c = 0; c < 3; ++c)
+        sheet.u8()[((top + y) * sheet.shape().width + left + x) * 3 + c] = frame[(y / scale * shape.width + x / scale) * shape.channels + (shape.channels == 3 ? c : 0)];
+}
+
+}  // namespace
+
+Frames contact_sheet(const std::vector<Frames>& samples, const std::vector<std::string>& captions, int64_t columns, int64_t scale) {
+  if (samples.empty() || samples.size() != captions.size() || columns < 1 || scale < 1)
+    throw DataError("A contact sheet needs at least one sample, a caption for each, and at least one column; found " + std::to_string(samples.size()) + " samples and " +
+                    std::to_string(captions.size()) + " captions.");
+  int64_t tile_height = 0, tile_width = 0;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const auto& shape = samples[i].shape();
+    if (samples[i].type() != PixelType::kU8 || shape.elements() == 0 || (shape.channels != 1 && shape.channels != 3))
+      throw DataError("A contact sheet shows 8-bit pictures of 1 or 3 channels; \"" + captions[i] + "\" is none.");
+    tile_height = std::max(tile_height, shape.height * scale);
+    tile_width = std::max({tile_width, shape.width * scale, text_width(captions[i])});
+  }
+  columns = std::min<int64_t>(columns, static_cast<int64_t>(samples.size()));
+  const int64_t rows = (static_cast<int64_t>(samples.size()) + columns - 1) / columns;
+  const int64_t row_height = tile_height + kCaptionHeight + kGap, column_width = tile_width + kGap;
+  Frames sheet(PixelType::kU8, {1, rows * row_height + kGap, columns * column_width + kGap, 3});
+  std::memset(sheet.u8(), 255, sheet.size_bytes());
+  cv::Mat canvas(static_cast<int>(sheet.shape().height), static_cast<int>(sheet.shape().width), CV_8UC3, sheet.u8());
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const int64_t top = kGap + static_cast<int64_t>(i) / columns * row_height, left = kGap + static_cast<int64_t>(i) % columns * column_width;
+    place(samples[i], scale, top, left, sheet);
+    const int64_t baseline = top + samples[i].shape().height * scale + kCaptionHeight - 6;
+    cv::putText(canvas, captions[i], cv::Point(static_cast<int>(left), static_cast<int>(baseline)), kFont, kFontScale, cv::Scalar(30, 30, 30), 1, cv::LINE_AA);
+  }
+  return sheet;
+}
+
+int64_t magnification(const FrameShape& shape, int64_t pixels) {
+  const int64_t side = std::max<int64_t>({shape.height, shape.width, 1});
+  return std::max<int64_t>(1, (pixels + side - 1) / side);
+}
+
+}  // namespace liere

@@ -1,0 +1,18 @@
+// A contact sheet: samples in a grid, each with its caption below, magnified so that a person sees the pixels of a 32 x 32 picture.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "data/sample.h"
+
+namespace liere {
+
+/// `samples`: u8, 1 or 3 channels, any sizes (of a clip the middle frame is shown); one caption each, `columns` a row. Each pixel becomes scale x scale pixels.
+/// Returns RGB [1, H, W, 3]. Throws DataError when there is nothing to show or a sample is of another kind.
+Frames contact_sheet(const std::vector<Frames>& samples, const std::vector<std::string>& captions, int64_t columns, int64_t scale);
+
+/// The magnification that makes the larger side of a picture at least `pixels` long.
+int64_t magnification(const FrameShape& shape, int64_t pixels = 160);
+
+}  // namespace liere

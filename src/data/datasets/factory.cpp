@@ -1,0 +1,19 @@
+#include "data/datasets/factory.h"
+
+#include "data/datasets/arrows.h"
+#include "data/datasets/cifar.h"
+
+namespace liere {
+namespace {
+
+std::unique_ptr<Dataset> make(const Cifar100Config& config, Split split) { return make_cifar(config, split); }
+std::unique_ptr<Dataset> make(const Cifar10Config& config, Split split) { return make_cifar(config, split); }
+std::unique_ptr<Dataset> make(const ArrowsConfig& config, Split split) { return make_arrows(config, split); }
+
+}  // namespace
+
+std::unique_ptr<Dataset> make_dataset(const DatasetConfig& config, Split split) {
+  return std::visit([split](const auto& kind) { return make(kind, split); }, config);
+}
+
+}  // namespace liere

@@ -1,0 +1,164 @@
+#include "data/transforms/rand_augment.h"
+
+#include <cmath>
+#include <numbers>
+
+#include "core/check.h"
+#include "data/transforms/color.h"
+#include "data/transforms/geometry.h"
+
+namespace liere {
+namespace {
+
+using Draw = AugmentOperation::Draw;
+using Arguments = OperationArguments;
+
+constexpr Rgb kCutoutFill{125, 123, 114};
+
+// ---- arguments from the magnitude
+
+double no_argument(double, int64_t, int64_t) { return 0; }
+
+template <double low, double high>
+double released(double magnitude, int64_t, int64_t) {
+  return (magnitude / 30) * (high - low) + low;
+}
+
+/// Entry `bin` of a float32 linspace(start, end, 31) as torch computes it: from both ends, the upper half with one rounding.
+double linspace_bin(double start_value, double end_value, double magnitude) {
+  const int bin = static_cast<int>(magnitude);
+  const auto start = static_cast<float>(start_value), end = static_cast<float>(end_value);
+  const float step = (end - start) / 30.0f;
+  if (bin < 15) return step * static_cast<float>(bin) + start;
+  return static_cast<float>(static_cast<double>(end) - static_cast<double>(step) * (30 - bin));
+}
+
+template <double start, double end>
+double binned(double magnitude, int64_t, int64_t) {
+  return linspace_bin(start, end, magnitude);
+}
+
+double binned_width(double magnitude, int64_t, int64_t width) { return linspace_bin(0, 150.0 / 331.0 * static_cast<double>(width), magnitude); }
+double binned_height(double magnitude, int64_t height, int64_t) { return linspace_bin(0, 150.0 / 331.0 * static_cast<double>(height), magnitude); }
+
+double binned_bits(double magnitude, int64_t, int64_t) {
+  // 8 - round(i / 7.5); the halves (i = 3.75, ...) are not whole bins, so the rounding of ties does not matter.
+  return 8 - std::floor(magnitude / 7.5 + 0.5);
+}
+
+// ---- operations
+
+Frames identity(Frames frames, const Arguments&) { return frames; }
+Frames apply_autocontrast(Frames frames, const Arguments&) { return autocontrast(std::move(frames)); }
+Frames apply_equalize(Frames frames, const Arguments&) { return equalize(std::move(frames)); }
+Frames apply_invert(Frames frames, const Arguments&) { return invert(std::move(frames)); }
+Frames apply_rotate(Frames frames, const Arguments& a) { return rotate(std::move(frames), a.argument); }
+Frames apply_posterize(Frames frames, const Arguments& a) {
+  return posterize(std::move(frames), std::max<int64_t>(1, static_cast<int64_t>(a.argument)));
+}
+Frames apply_solarize(Frames frames, const Arguments& a) { return solarize(std::move(frames), a.argument); }
+Frames apply_solarize_add(Frames frames, const Arguments& a) { return solarize_add(std::move(frames), a.argument); }
+Frames apply_cutout(Frames frames, const Arguments& a) { return cutout(std::move(frames), a.centre_x, a.centre_y, a.argument, kCutoutFill); }
+
+/// `base` 0: the argument is the factor (released); 1: its distance from 1 (torchvision).
+template <Frames (*adjust)(Frames, double), int base>
+Frames apply_factor(Frames frames, const Arguments& a) {
+  return adjust(std::move(frames), base + a.argument);
+}
+
+Frames shear_x(Frames frames, const Arguments& a) { return affine_nearest(frames, {1, a.argument, 0, 0, 1, 0}); }
+Frames shear_y(Frames frames, const Arguments& a) { return affine_nearest(frames, {1, 0, 0, a.argument, 1, 0}); }
+Frames translate_x(Frames frames, const Arguments& a) { return affine_nearest(frames, {1, 0, a.argument, 0, 1, 0}); }
+Frames translate_y(Frames frames, const Arguments& a) { return affine_nearest(frames, {1, 0, 0, 0, 1, a.argument}); }
+
+/// torchvision goes through degrees and back: the slope differs from the argument in the last bit.
+double shear_angle(double slope) {
+  constexpr double kPi = std::numbers::pi;
+  return (std::atan(slope) * (180.0 / kPi)) * (kPi / 180.0);
+}
+Frames shear_x_by_angle(Frames frames, const Arguments& a) { return affine_nearest(frames, {1, std::tan(shear_angle(a.argument)), 0, 0, 1, 0}); }
+Frames shear_y_by_angle(Frames frames, const Arguments& a) {
+  const double angle = shear_angle(a.argument);
+  return affine_nearest(frames, {1, 0, 0, std::sin(angle) / std::cos(angle), 1, 0});
+}
+/// torchvision moves by whole pixels, right and down for positive arguments.
+Frames translate_x_whole(Frames frames, const Arguments& a) { return affine_nearest(frames, {1, 0, -std::trunc(a.argument), 0, 1, 0}); }
+Frames translate_y_whole(Frames frames, const Arguments& a) { return affine_nearest(frames, {1, 0, 0, 0, 1, -std::trunc(a.argument)}); }
+
+constexpr AugmentOperation kReleased[] = {
+    {"AutoContrast", Draw::kNothing, no_argument, apply_autocontrast},
+    {"Equalize", Draw::kNothing, no_argument, apply_equalize},
+    {"Invert", Draw::kNothing, no_argument, apply_invert},
+    {"Rotate", Draw::kSign, released<0.0, 30.0>, apply_rotate},
+    {"Posterize", Draw::kNothing, released<0.0, 4.0>, apply_posterize},
+    {"Solarize", Draw::kNothing, released<0.0, 256.0>, apply_solarize},
+    {"SolarizeAdd", Draw::kNothing, released<0.0, 110.0>, apply_solarize_add},
+    {"Color", Draw::kNothing, released<0.1, 1.9>, apply_factor<adjust_color, 0>},
+    {"Contrast", Draw::kNothing, released<0.1, 1.9>, apply_factor<adjust_contrast, 0>},
+    {"Brightness", Draw::kNothing, released<0.1, 1.9>, apply_factor<adjust_brightness, 0>},
+    {"Sharpness", Draw::kNothing, released<0.1, 1.9>, apply_factor<adjust_sharpness, 0>},
+    {"ShearX", Draw::kSign, released<0.0, 0.3>, shear_x},
+    {"ShearY", Draw::kSign, released<0.0, 0.3>, shear_y},
+    {"CutoutAbs", Draw::kCentre, released<0.0, 40.0>, apply_cutout},
+    {"TranslateXabs", Draw::kSign, released<0.0, 100.0>, translate_x},
+    {"TranslateYabs", Draw::kSign, released<0.0, 100.0>, translate_y},
+};
+
+constexpr AugmentOperation kTorchvision[] = {
+    {"Identity", Draw::kNothing, no_argument, identity},
+    {"ShearX", Draw::kSign, binned<0.0, 0.3>, shear_x_by_angle},
+    {"ShearY", Draw::kSign, binned<0.0, 0.3>, shear_y_by_angle},
+    {"TranslateX", Draw::kSign, binned_width, translate_x_whole},
+    {"TranslateY", Draw::kSign, binned_height, translate_y_whole},
+    {"Rotate", Draw::kSign, binned<0.0, 30.0>, apply_rotate},
+    {"Brightness", Draw::kSign, binned<0.0, 0.9>, apply_factor<adjust_brightness, 1>},
+    {"Color", Draw::kSign, binned<0.0, 0.9>, apply_factor<adjust_color, 1>},
+    {"Contrast", Draw::kSign, binned<0.0, 0.9>, apply_factor<adjust_contrast, 1>},
+    {"Sharpness", Draw::kSign, binned<0.0, 0.9>, apply_factor<adjust_sharpness, 1>},
+    {"Posterize", Draw::kNothing, binned_bits, apply_posterize},
+    {"Solarize", Draw::kNothing, binned<255.0, 0.0>, apply_solarize},
+    {"AutoContrast", Draw::kNothing, no_argument, apply_autocontrast},
+    {"Equalize", Draw::kNothing, no_argument, apply_equalize},
+};
+
+}  // namespace
+
+std::span<const AugmentOperation> rand_augment_operations(RandAugmentKind kind) {
+  switch (kind) {
+    case RandAugmentKind::kReleased:
+      return kReleased;
+    case RandAugmentKind::kTorchvision:
+      return kTorchvision;
+    case RandAugmentKind::kNone:
+      break;
+  }
+  return {};
+}
+
+void require_valid(const RandAugmentConfig& config) {
+  if (config.kind == RandAugmentKind::kTorchvision && config.magnitude != std::floor(config.magnitude))
+    throw ConfigError("augment.rand_augment.magnitude: torchvision's definition has whole bins 0..30, found " + std::to_string(config.magnitude) +
+                      "; choose a whole number or kind released");
+}
+
+std::vector<DrawnOperation> draw_rand_augment(const RandAugmentConfig& config, int64_t height, int64_t width, Rng& rng) {
+  const auto table = rand_augment_operations(config.kind);
+  std::vector<DrawnOperation> drawn(table.empty() ? 0 : config.operations);
+  for (auto& [operation, arguments] : drawn) {
+    operation = &table[rng.integer(static_cast<int64_t>(table.size()))];
+    arguments.argument = operation->argument(config.magnitude, height, width);
+    if (operation->draw == Draw::kSign && rng.coin()) arguments.argument = -arguments.argument;
+    if (operation->draw == Draw::kCentre) {
+      arguments.centre_x = static_cast<double>(width) + static_cast<double>(1 - width) * rng.uniform();
+      arguments.centre_y = static_cast<double>(height) + static_cast<double>(1 - height) * rng.uniform();
+    }
+  }
+  return drawn;
+}
+
+Frames apply_operations(Frames frames, std::span<const DrawnOperation> operations) {
+  for (const auto& [operation, arguments] : operations) frames = operation->apply(std::move(frames), arguments);
+  return frames;
+}
+
+}  // namespace liere

@@ -1,0 +1,50 @@
+// RandAugment (Cubuk et al. 2020): n operations drawn with replacement, each of one common magnitude. Two definitions, each a table of operations:
+//   released     the 16 operations of the LieRE paper's code (magnitude m of 30: value = m/30 (max - min) + min)
+//   torchvision  the 14 operations of torchvision.transforms.RandAugment (bin m of 0..30, nearest sampling, fill 0)
+// Drawing and applying are separate, so that everything random is known before a picture is decoded.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "core/rng.h"
+#include "data/config.h"
+#include "data/sample.h"
+
+namespace liere {
+
+/// What an operation is applied with. `argument` is in the operation's own unit (degrees, pixels, bits, factor), its sign drawn.
+struct OperationArguments {
+  double argument = 0;
+  double centre_x = 0, centre_y = 0;  // of CutoutAbs, in pixels
+};
+
+struct AugmentOperation {
+  enum class Draw { kNothing, kSign, kCentre };
+  std::string_view name;
+  Draw draw;
+  /// Magnitude and picture size -> argument before the sign.
+  double (*argument)(double magnitude, int64_t height, int64_t width);
+  Frames (*apply)(Frames frames, const OperationArguments& arguments);
+};
+
+/// The table of a definition, in the order drawn from; empty for `none`.
+std::span<const AugmentOperation> rand_augment_operations(RandAugmentKind kind);
+
+/// Throws ConfigError for a torchvision magnitude that is not a whole bin.
+void require_valid(const RandAugmentConfig& config);
+
+struct DrawnOperation {
+  const AugmentOperation* operation = nullptr;
+  OperationArguments arguments;
+};
+
+/// Draws the operations for a picture of this size. Order of the draws, per operation: which one (integer); then, where it has one, the sign
+/// (coin, true = negative) or the centre (two uniforms u, x before y: centre = size + (1 - size) u, in (1, size] as released).
+/// `config` is valid (require_valid).
+std::vector<DrawnOperation> draw_rand_augment(const RandAugmentConfig& config, int64_t height, int64_t width, Rng& rng);
+
+/// Applies them in order, the same to every frame. RGB only.
+Frames apply_operations(Frames frames, std::span<const DrawnOperation> operations);
+
+}  // namespace liere
