@@ -1,4 +1,6 @@
 // liere-report: one table and two pictures from run folders.
+#include "report/report.h"
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
@@ -6,14 +8,13 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "report/records.h"
-#include "report/report.h"
 #include "report/table.h"
 
 int main(int argc, char** argv) {
   std::vector<std::filesystem::path> folders;
   std::string output, json_path;
   double reach = 90;
-  CLI::App app("Prints one table of training runs: accuracy, patch shuffling, larger sizes, speed.");
+  CLI::App app("Prints one table of training runs: accuracy, patch shuffling, larger sizes, speed.", "liere-report");
   app.footer(
       "Example:\n  liere-report runs/arrows_rope_mixed runs/arrows_liere_8 --output report\n\n"
       "prints the table and writes report/report.md, report/table.csv, report/learning_curves.png and report/accuracy_over_size.png.\n"
@@ -21,7 +22,10 @@ int main(int argc, char** argv) {
   app.add_option("RUN", folders, "run folders written by liere-train (and liere-eval)")->required();
   app.add_option("--output", output, "write the table as Markdown and CSV, and the pictures, into this folder")->type_name("DIR");
   app.add_option("--json", json_path, "write the figures as JSON")->type_name("FILE");
-  app.add_option("--reach", reach, "accuracy of the column of training images seen")->type_name("PERCENT")->capture_default_str()->check(CLI::Range(0.0, 100.0));
+  app.add_option("--reach", reach, "accuracy of the column of training images seen")
+      ->type_name("PERCENT")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 100.0));
   if (argc == 1) {
     std::fputs(app.help().c_str(), stderr);
     return static_cast<int>(liere::ExitCode::kConfiguration);

@@ -52,7 +52,8 @@ double side(const std::vector<int64_t>& size) {
 }  // namespace
 
 Chart learning_curves(const std::vector<Run>& runs) {
-  Chart chart{.name = "learning_curves", .title = "Test accuracy during training", .x_title = "training images seen", .y_title = "test accuracy, top-1 (%)"};
+  Chart chart{
+      .name = "learning_curves", .title = "Test accuracy during training", .x_title = "training images seen", .y_title = "test accuracy, top-1 (%)"};
   std::set<int64_t> counts;
   for (size_t i = 0; i < runs.size(); ++i) {
     Curve curve{.label = runs[i].label, .color = static_cast<int>(i)};
@@ -70,18 +71,25 @@ Chart learning_curves(const std::vector<Run>& runs) {
 }
 
 Chart accuracy_over_size(const std::vector<Run>& runs) {
-  Chart chart{.name = "accuracy_over_size", .title = "Test accuracy over image size", .x_title = "image side (pixels)", .y_title = "test accuracy, top-1 (%)", .error_bars = true};
+  Chart chart{.name = "accuracy_over_size",
+              .title = "Test accuracy over image size",
+              .x_title = "image side (pixels)",
+              .y_title = "test accuracy, top-1 (%)",
+              .error_bars = true};
   const std::vector<SizeColumn> sizes = size_columns(runs);
   std::vector<std::string> manners;
   std::set<int64_t> counts;
   for (const SizeColumn& size : sizes) {
     if (std::find(manners.begin(), manners.end(), size.manner()) == manners.end()) manners.push_back(size.manner());
-    const std::pair<double, std::string> tick(side(size.size), size.size.size() > 1 && size.size.back() == size.size[size.size.size() - 2] ? std::to_string(size.size.back()) : size_text(size.size));
+    const std::pair<double, std::string> tick(side(size.size), size.size.size() > 1 && size.size.back() == size.size[size.size.size() - 2]
+                                                                   ? std::to_string(size.size.back())
+                                                                   : size_text(size.size));
     if (std::find(chart.x_ticks.begin(), chart.x_ticks.end(), tick) == chart.x_ticks.end()) chart.x_ticks.push_back(tick);
   }
   for (size_t i = 0; i < runs.size(); ++i)
     for (size_t m = 0; m < manners.size(); ++m) {
-      Curve curve{.label = runs[i].label + (manners.size() > 1 ? " (" + manners[m] + ")" : ""), .color = static_cast<int>(i), .dash = static_cast<int>(m)};
+      Curve curve{
+          .label = runs[i].label + (manners.size() > 1 ? " (" + manners[m] + ")" : ""), .color = static_cast<int>(i), .dash = static_cast<int>(m)};
       for (const SizeColumn& size : sizes) {
         const ResolutionResult* result = size.manner() == manners[m] ? find_result(runs[i], size) : nullptr;
         if (!result || !std::isfinite(result->accuracy.top1)) continue;
@@ -93,7 +101,8 @@ Chart accuracy_over_size(const std::vector<Run>& runs) {
       }
       if (!curve.points.empty()) chart.curves.push_back(curve);
     }
-  chart.subtitle = subtitle({dataset_text(runs), image_count(counts) + (counts.empty() ? "" : " per size"), counts.empty() ? "" : "bars: 95 % interval", manners.size() == 1 ? sizes[0].manner_in_words() : ""});
+  chart.subtitle = subtitle({dataset_text(runs), image_count(counts) + (counts.empty() ? "" : " per size"),
+                             counts.empty() ? "" : "bars: 95 % interval", manners.size() == 1 ? sizes[0].manner_in_words() : ""});
   chart.chance = common_chance(runs);
   return chart;
 }

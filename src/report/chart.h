@@ -25,7 +25,7 @@ struct Chart {
   std::string name;  // file name without extension
   std::string title, subtitle, x_title, y_title;
   std::vector<Curve> curves;
-  std::optional<double> chance;                        // in percent
+  std::optional<double> chance;                         // in percent
   std::vector<std::pair<double, std::string>> x_ticks;  // empty: chosen by the drawing program
   bool error_bars = false;
 };

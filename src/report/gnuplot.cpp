@@ -43,7 +43,8 @@ std::string first_line(const std::string& text) {
 
 ProgramResult run_program(const std::string& program, const std::vector<std::string>& arguments, const std::filesystem::path& folder) {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) throw Error(ExitCode::kFailure, std::string("a pipe to ") + program + " could not be made: " + std::strerror(errno));
+  if (::pipe2(ends, O_CLOEXEC) != 0)
+    throw Error(ExitCode::kFailure, std::string("a pipe to ") + program + " could not be made: " + std::strerror(errno));
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -81,14 +82,15 @@ Drawn draw(const Chart& chart, const std::filesystem::path& folder, const std::s
   fs::remove(picture);
   write_file_atomically(folder / (chart.name + ".tsv"), plot_data(chart));
   write_file_atomically(script, plot_script(chart));
-  const ProgramResult result = run_program(program, {"--default-settings", "-e", "picture = '" + partial.filename().string() + "'", script.filename().string()}, folder);
+  const ProgramResult result =
+      run_program(program, {"--default-settings", "-e", "picture = '" + partial.filename().string() + "'", script.filename().string()}, folder);
   if (!result.found) return Drawn::kNoProgram;
   std::error_code ignored;
   if (result.status != 0 || !fs::exists(partial) || fs::file_size(partial) == 0) {
     fs::remove(partial, ignored);
-    throw Error(ExitCode::kFailure, program + " did not draw '" + picture.string() + "' (exit status " + std::to_string(result.status) + "): " +
-                                        (result.first_error.empty() ? "it gave no reason" : result.first_error) + ". Run it by hand: cd " + folder.string() + " && " + program + " " +
-                                        script.filename().string());
+    throw Error(ExitCode::kFailure, program + " did not draw '" + picture.string() + "' (exit status " + std::to_string(result.status) +
+                                        "): " + (result.first_error.empty() ? "it gave no reason" : result.first_error) + ". Run it by hand: cd " +
+                                        folder.string() + " && " + program + " " + script.filename().string());
   }
   fs::rename(partial, picture);
   return Drawn::kYes;

@@ -1,5 +1,6 @@
-// Draws a chart as PNG with gnuplot, an external program: NAME.tsv holds the figures, NAME.gp the script (both stay, to be changed by hand), NAME.png the picture.
-// The program is started without a shell; text of the user's stands in the script only as single-quoted strings, without gnuplot's markup.
+// Draws a chart as PNG with gnuplot, an external program: NAME.tsv holds the figures, NAME.gp the script (both stay, to be changed by hand), NAME.png
+// the picture. The program is started without a shell; text of the user's stands in the script only as single-quoted strings, without gnuplot's
+// markup.
 #pragma once
 
 #include <filesystem>

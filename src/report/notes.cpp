@@ -43,7 +43,8 @@ std::string sample_counts(const std::vector<Run>& runs, const std::vector<SizeCo
   std::vector<std::pair<std::string, std::vector<std::string>>> groups;
   for (const auto& [name, counts] : columns) {
     if (counts.empty()) continue;
-    const std::string count = counts.size() == 1 ? format_count(*counts.begin()) : format_count(*counts.begin()) + " to " + format_count(*counts.rbegin());
+    const std::string count =
+        counts.size() == 1 ? format_count(*counts.begin()) : format_count(*counts.begin()) + " to " + format_count(*counts.rbegin());
     const auto same = std::find_if(groups.begin(), groups.end(), [&](const auto& group) { return group.first == count; });
     if (same == groups.end())
       groups.push_back({count, {name}});
@@ -87,9 +88,12 @@ void add_cautions(const std::vector<Run>& runs, std::vector<std::string>& notes)
       notes.push_back("* " + run.label + ": " + (run.state == "stopped" ? "stopped early" : "not finished") + "; figures after " +
                       (run.samples_seen ? format_count(*run.samples_seen) : "an unknown number of") + " training images.");
     if (run.accuracy_test && run.accuracy_test->step && run.steps && *run.accuracy_test->step != *run.steps)
-      notes.push_back(run.label + ": top-1 is of the checkpoint at step " + format_count(*run.accuracy_test->step) + " of " + format_count(*run.steps) + ".");
-    if (run.accuracy_test && run.accuracy_test->weights != "raw") notes.push_back(run.label + ": top-1 is of the " + run.accuracy_test->weights + " weights.");
-    if (run.unreadable_lines > 0) notes.push_back(run.label + ": " + format_count(run.unreadable_lines) + " unreadable lines of metrics.jsonl were left out.");
+      notes.push_back(run.label + ": top-1 is of the checkpoint at step " + format_count(*run.accuracy_test->step) + " of " +
+                      format_count(*run.steps) + ".");
+    if (run.accuracy_test && run.accuracy_test->weights != "raw")
+      notes.push_back(run.label + ": top-1 is of the " + run.accuracy_test->weights + " weights.");
+    if (run.unreadable_lines > 0)
+      notes.push_back(run.label + ": " + format_count(run.unreadable_lines) + " unreadable lines of metrics.jsonl were left out.");
   }
 }
 
@@ -100,7 +104,8 @@ std::string table_title(const std::vector<Run>& runs) {
   for (const Run& run : runs)
     if (!run.dataset.empty()) datasets.insert(run.dataset);
   const std::string names = datasets.empty() ? "unknown dataset" : joined({datasets.begin(), datasets.end()});
-  return names + ", " + number_word(runs.size()) + (runs.size() == 1 ? " run" : " runs") + (datasets.size() > 1 ? ": the datasets differ, compare with care" : "");
+  return names + ", " + number_word(runs.size()) + (runs.size() == 1 ? " run" : " runs") +
+         (datasets.size() > 1 ? ": the datasets differ, compare with care" : "");
 }
 
 std::vector<std::string> table_notes(const std::vector<Run>& runs, const std::vector<SizeColumn>& sizes, double reach_percent) {
@@ -113,16 +118,20 @@ std::vector<std::string> table_notes(const std::vector<Run>& runs, const std::ve
     if (run.shuffle_test && run.shuffle_test->seeds > 0) seeds.insert(run.shuffle_test->seeds);
   if (!seeds.empty()) {
     const std::string count = seeds.size() == 1 ? number_word(*seeds.begin()) : number_word(*seeds.begin()) + " to " + number_word(*seeds.rbegin());
-    notes.push_back("Shuffled: the patches of each test image in random order, mean over " + count + " shuffling seed" + (seeds.size() == 1 && *seeds.begin() == 1 ? "" : "s") +
-                    "; relative drop = (before - after) / before.");
+    notes.push_back("Shuffled: the patches of each test image in random order, mean over " + count + " shuffling seed" +
+                    (seeds.size() == 1 && *seeds.begin() == 1 ? "" : "s") + "; relative drop = (before - after) / before.");
   }
   std::set<std::string> manners;
   for (const SizeColumn& size : sizes) manners.insert(size.manner());
   if (manners.size() == 1 && !manners.begin()->empty()) notes.push_back("Sizes: " + sizes.front().manner_in_words() + ".");
-  notes.push_back("Images seen: training images up to the first evaluation with a top-1 of " + format_number(reach_percent, 0) + " % or more; - where none had it.");
-  add_missing(runs, "accuracy", [](const Run& run) { return run.accuracy().samples.has_value() && !std::isnan(run.accuracy().top1); }, notes);
-  add_missing(runs, "shuffle", [](const Run& run) { return run.shuffle_test.has_value(); }, notes);
-  add_missing(runs, "resolution", [](const Run& run) { return !run.resolution_test.empty(); }, notes);
+  notes.push_back("Images seen: training images up to the first evaluation with a top-1 of " + format_number(reach_percent, 0) +
+                  " % or more; - where none had it.");
+  add_missing(
+      runs, "accuracy", [](const Run& run) { return run.accuracy().samples.has_value() && !std::isnan(run.accuracy().top1); }, notes);
+  add_missing(
+      runs, "shuffle", [](const Run& run) { return run.shuffle_test.has_value(); }, notes);
+  add_missing(
+      runs, "resolution", [](const Run& run) { return !run.resolution_test.empty(); }, notes);
   return notes;
 }
 

@@ -73,14 +73,19 @@ double right_edge(const Chart& chart) {
 }
 
 std::string frame(const Chart& chart, const Range& x, const Range& y) {
-  std::string script = "set encoding utf8\nset terminal pngcairo noenhanced size " + number(kWidth) + "," + number(kHeight) + " background '#ffffff' font 'Sans," + number(kFontSize) +
-                       "'\nset output (exists('picture') ? picture : " + gnuplot_string(chart.name + ".png") + ")\nset datafile separator '\\t'\nunset key\n";
-  script += "set lmargin at screen " + number(kLeft) + "\nset rmargin at screen " + number(right_edge(chart)) + "\nset bmargin at screen " + number(kBottom) + "\nset tmargin at screen " +
-            number(kTop) + "\n";
-  script += "set border 1 linecolor '#888888'\nset tics nomirror scale 0.6 textcolor '#444444'\nset ytics scale 0\nset grid ytics linetype 1 linewidth 1 linecolor '#e6e6e6'\n";
+  std::string script = "set encoding utf8\nset terminal pngcairo noenhanced size " + number(kWidth) + "," + number(kHeight) +
+                       " background '#ffffff' font 'Sans," + number(kFontSize) +
+                       "'\nset output (exists('picture') ? picture : " + gnuplot_string(chart.name + ".png") +
+                       ")\nset datafile separator '\\t'\nunset key\n";
+  script += "set lmargin at screen " + number(kLeft) + "\nset rmargin at screen " + number(right_edge(chart)) + "\nset bmargin at screen " +
+            number(kBottom) + "\nset tmargin at screen " + number(kTop) + "\n";
+  script +=
+      "set border 1 linecolor '#888888'\nset tics nomirror scale 0.6 textcolor '#444444'\nset ytics scale 0\nset grid ytics linetype 1 linewidth 1 "
+      "linecolor '#e6e6e6'\n";
   script += "set label 1 " + gnuplot_string(chart.title) + " at screen " + number(kLeft) + ", screen 0.95 left font ',21' textcolor '#111111'\n";
   script += "set label 2 " + gnuplot_string(chart.subtitle) + " at screen " + number(kLeft) + ", screen 0.905 left textcolor '#666666'\n";
-  script += "set xlabel " + gnuplot_string(chart.x_title) + " textcolor '#444444' offset 0,-0.3\nset ylabel " + gnuplot_string(chart.y_title) + " textcolor '#444444' offset 0.8,0\n";
+  script += "set xlabel " + gnuplot_string(chart.x_title) + " textcolor '#444444' offset 0,-0.3\nset ylabel " + gnuplot_string(chart.y_title) +
+            " textcolor '#444444' offset 0.8,0\n";
   script += "set xrange [" + number(x.low) + ":" + number(x.high) + "]\nset yrange [" + number(y.low) + ":" + number(y.high) + "]\n";
   if (y.high - y.low > 40) script += "set ytics 0,20\n";
   return script;
@@ -106,8 +111,9 @@ std::string chance_line(const Chart& chart, const Range& y) {
   const double at = *chart.chance;
   const bool room_below = (at - y.low) / (y.high - y.low) > 0.06;
   const std::string text = "chance " + (at == std::floor(at) ? format_number(at, 0) : format_number(at, 2)) + " %";
-  return "set arrow from graph 0, first " + number(at) + " to graph 1, first " + number(at) + " nohead back dashtype (6,6) linewidth 1.5 linecolor '#999999'\nset label " +
-         gnuplot_string(text) + " at graph " + (room_below ? "0.008" : "0.992") + ", first " + number(at) + (room_below ? " left offset 0,-0.75" : " right offset 0,0.75") +
+  return "set arrow from graph 0, first " + number(at) + " to graph 1, first " + number(at) +
+         " nohead back dashtype (6,6) linewidth 1.5 linecolor '#999999'\nset label " + gnuplot_string(text) + " at graph " +
+         (room_below ? "0.008" : "0.992") + ", first " + number(at) + (room_below ? " left offset 0,-0.75" : " right offset 0,0.75") +
          " textcolor '#777777' font ',13'\n";
 }
 
@@ -128,7 +134,8 @@ std::string end_labels(const Chart& chart, const Range& y) {
     const std::string style = std::string(" nohead back linewidth 1 linecolor '") + kColors[curve.color % kColorCount] + "'";
     script += "set arrow from first " + end_x + ", first " + end_y + " to graph 1, first " + end_y + style + " dashtype (2,5)\n";
     script += "set arrow from graph 1, first " + end_y + " to screen " + label_x + ", first " + label_y + style + "\n";
-    script += "set label " + gnuplot_string(end_label(curve)) + " at screen " + text_x + ", first " + label_y + " left textcolor '" + kColors[curve.color % kColorCount] + "'\n";
+    script += "set label " + gnuplot_string(end_label(curve)) + " at screen " + text_x + ", first " + label_y + " left textcolor '" +
+              kColors[curve.color % kColorCount] + "'\n";
   }
   return script;
 }
@@ -144,7 +151,8 @@ std::string curves(const Chart& chart) {
     const std::string style = std::string(" dashtype ") + dashes[dash] + " linewidth 2.5 linecolor '" + color + "'";
     const std::string marker = " pointtype " + std::to_string(kMarkers[(curve.dash + curve.color) % 6]) + " pointsize 1.3";
     if (chart.error_bars) bars += data + " using 1:2:3:4 with yerrorbars linewidth 1.2 linecolor '" + color + "' pointsize 0, ";
-    plots += data + " using 1:2 with " + (curve.points.size() <= 40 ? "linespoints" + style + marker : "lines" + style) + (i + 1 < chart.curves.size() ? ", \\\n  " : "\n");
+    plots += data + " using 1:2 with " + (curve.points.size() <= 40 ? "linespoints" + style + marker : "lines" + style) +
+             (i + 1 < chart.curves.size() ? ", \\\n  " : "\n");
   }
   return "plot " + bars + plots;
 }
@@ -154,8 +162,10 @@ std::string curves(const Chart& chart) {
 std::string gnuplot_string(const std::string& text) {
   std::string result = "'";
   for (const char c : text) {
-    if (c == '\'') result += "''";
-    else result += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
+    if (c == '\'')
+      result += "''";
+    else
+      result += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
   }
   return result + "'";
 }
@@ -167,7 +177,8 @@ std::string plot_data(const Chart& chart) {
     for (char& c : label)
       if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '"') c = ' ';
     if (i > 0) data += "\n\n";
-    for (const Point& point : chart.curves[i].points) data += number(point.x) + "\t" + number(point.y) + "\t" + number(point.low) + "\t" + number(point.high) + "\t" + label + "\n";
+    for (const Point& point : chart.curves[i].points)
+      data += number(point.x) + "\t" + number(point.y) + "\t" + number(point.low) + "\t" + number(point.high) + "\t" + label + "\n";
   }
   return data;
 }

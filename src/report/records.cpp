@@ -16,8 +16,8 @@ ordered_json value(const std::optional<int64_t>& number) { return number ? order
 
 ordered_json record(const Run& run, const std::vector<SizeColumn>& sizes, double reach_percent) {
   const Accuracy& accuracy = run.accuracy();
-  ordered_json record = {{"label", run.label}, {"name", run.name},       {"run", run.folder.string()}, {"encoding", run.encoding}, {"dataset", run.dataset},
-                         {"state", run.state}, {"seed", value(run.seed)}, {"top1", value(accuracy.top1)}};
+  ordered_json record = {{"label", run.label},     {"name", run.name},   {"run", run.folder.string()}, {"encoding", run.encoding},
+                         {"dataset", run.dataset}, {"state", run.state}, {"seed", value(run.seed)},    {"top1", value(accuracy.top1)}};
   const bool counted = !std::isnan(accuracy.top1) && accuracy.samples.value_or(0) > 0;
   const Interval interval = counted ? wilson_interval(accuracy.top1, *accuracy.samples) : Interval{kUnknown, kUnknown};
   record["top1_low"] = value(interval.low);
@@ -38,7 +38,8 @@ ordered_json record(const Run& run, const std::vector<SizeColumn>& sizes, double
     record[key] = value(result ? result->accuracy.top1 : kUnknown);
     record[key + "_samples"] = value(result ? result->accuracy.samples : std::nullopt);
   }
-  record["samples_to_" + format_number(reach_percent, reach_percent == std::floor(reach_percent) ? 0 : 1)] = value(samples_to_reach(run.evals, reach_percent));
+  record["samples_to_" + format_number(reach_percent, reach_percent == std::floor(reach_percent) ? 0 : 1)] =
+      value(samples_to_reach(run.evals, reach_percent));
   record["samples_per_second"] = value(run.samples_per_second);
   record["parameters"] = value(run.parameters);
   record["rotation_parameters"] = value(run.rotation_parameters);
@@ -72,8 +73,9 @@ std::string csv(const std::vector<Run>& runs, double reach_percent) {
     const ordered_json fields = record(run, sizes, reach_percent);
     std::string head, line;
     for (const auto& [key, field] : fields.items()) {
-      head += (head.empty() ? "" : ",") + csv_field(key);
-      line += (line.empty() && key == fields.begin().key() ? "" : ",") + csv_field(field);
+      const char* separator = head.empty() ? "" : ",";
+      head.append(separator).append(csv_field(key));
+      line.append(separator).append(csv_field(field));
     }
     if (text.empty()) text = head + "\r\n";
     text += line + "\r\n";

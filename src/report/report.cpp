@@ -14,7 +14,9 @@ namespace liere::report {
 void write_report(const std::vector<Run>& runs, double reach_percent, const std::filesystem::path& folder, const std::string& plot_program) {
   std::error_code failure;
   std::filesystem::create_directories(folder, failure);
-  if (failure) throw Error(ExitCode::kFailure, "the report's folder '" + folder.string() + "' could not be made: " + failure.message() + ". Choose another with --output.");
+  if (failure)
+    throw Error(ExitCode::kFailure,
+                "the report's folder '" + folder.string() + "' could not be made: " + failure.message() + ". Choose another with --output.");
   write_file_atomically(folder / "table.csv", csv(runs, reach_percent));
 
   std::string pictures, problem;

@@ -8,8 +8,9 @@
 
 namespace liere::report {
 
-/// Makes `folder` where it is missing and replaces what an earlier report left there. Without gnuplot a warning names the package and the report comes without pictures.
-/// Throws Error(kFailure) where a file cannot be written, or after everything else is written where gnuplot fails.
-void write_report(const std::vector<Run>& runs, double reach_percent, const std::filesystem::path& folder, const std::string& plot_program = "gnuplot");
+/// Makes `folder` where it is missing and replaces what an earlier report left there. Without gnuplot a warning names the package and the report
+/// comes without pictures. Throws Error(kFailure) where a file cannot be written, or after everything else is written where gnuplot fails.
+void write_report(const std::vector<Run>& runs, double reach_percent, const std::filesystem::path& folder,
+                  const std::string& plot_program = "gnuplot");
 
 }  // namespace liere::report

@@ -221,7 +221,8 @@ std::vector<Run> read_runs(const std::vector<fs::path>& folders) {
   std::set<fs::path> seen;
   for (const fs::path& folder : folders) {
     runs.push_back(read_run(folder));
-    if (!seen.insert(fs::canonical(folder)).second) throw ConfigError("run '" + folder.string() + "' was given twice: expected each run once. Leave one out.");
+    if (!seen.insert(fs::canonical(folder)).second)
+      throw ConfigError("run '" + folder.string() + "' was given twice: expected each run once. Leave one out.");
   }
   tell_apart(runs);
   return runs;
@@ -229,7 +230,7 @@ std::vector<Run> read_runs(const std::vector<fs::path>& folders) {
 
 std::string size_text(const std::vector<int64_t>& size) {
   std::string text;
-  for (const int64_t side : size) text += (text.empty() ? "" : "x") + std::to_string(side);
+  for (const int64_t side : size) text.append(text.empty() ? "" : "x").append(std::to_string(side));
   return text;
 }
 

@@ -40,8 +40,8 @@ struct ShuffleTest {
 };
 
 struct ResolutionResult {
-  std::vector<int64_t> size;        // pixels per axis
-  std::string positions, reading;   // "sequential", "fixed"; "grid", "scaled", "resize"
+  std::vector<int64_t> size;       // pixels per axis
+  std::string positions, reading;  // "sequential", "fixed"; "grid", "scaled", "resize"
   Accuracy accuracy;
 };
 

@@ -1,5 +1,6 @@
 // The small statistics of a report: intervals of accuracies, images to reach a level, the accuracy of guessing.
-//   Wilson:  (p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n),  z = 1.95996...   (Wilson, JASA 1927; stays within 0..100 % also near the ends)
+//   Wilson:  (p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n),  z = 1.95996...   (Wilson, JASA 1927; stays within 0..100 % also near the
+//   ends)
 #pragma once
 
 #include <optional>

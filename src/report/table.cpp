@@ -71,7 +71,8 @@ std::string escaped_for_markdown(const std::string& text) {
 std::string SizeColumn::manner() const { return reading + (reading.empty() || positions.empty() ? "" : ", ") + positions; }
 
 std::string SizeColumn::manner_in_words() const {
-  return (reading.empty() ? "" : "reading " + reading) + (reading.empty() || positions.empty() ? "" : ", ") + (positions.empty() ? "" : "positions " + positions);
+  return (reading.empty() ? "" : "reading " + reading) + (reading.empty() || positions.empty() ? "" : ", ") +
+         (positions.empty() ? "" : "positions " + positions);
 }
 
 std::vector<SizeColumn> size_columns(const std::vector<Run>& runs) {
@@ -144,18 +145,18 @@ std::string markdown(const Table& table) {
   std::string result = "|", rule = "\n|";
   for (size_t i = 0; i < table.header.size(); ++i) {
     std::string cell;
-    for (const std::string& header : table.header[i]) cell += (cell.empty() ? "" : " ") + escaped_for_markdown(header);
+    for (const std::string& header : table.header[i]) cell.append(cell.empty() ? "" : " ").append(escaped_for_markdown(header));
     result += " " + cell + " |";
     rule += i == 0 ? " :--- |" : " ---: |";
   }
   result += rule + "\n";
   for (const auto& cells : table.rows) {
     result += "|";
-    for (const std::string& cell : cells) result += " " + escaped_for_markdown(cell) + " |";
+    for (const std::string& cell : cells) result.append(" ").append(escaped_for_markdown(cell)).append(" |");
     result += "\n";
   }
   result += "\n";
-  for (const std::string& note : table.notes) result += "- " + escaped_for_markdown(note) + "\n";
+  for (const std::string& note : table.notes) result.append("- ").append(escaped_for_markdown(note)).append("\n");
   return result;
 }
 
@@ -167,7 +168,9 @@ std::string format_number(double value, int decimals) {
 }
 
 std::string shell_word(const std::string& path) {
-  const auto plain = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || std::string_view("/._-+=,").find(c) != std::string_view::npos; };
+  const auto plain = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || std::string_view("/._-+=,").find(c) != std::string_view::npos;
+  };
   if (!path.empty() && std::all_of(path.begin(), path.end(), plain)) return path;
   std::string word = "'";
   for (const char c : path) word += c == '\'' ? std::string("'\\''") : std::string(1, c);

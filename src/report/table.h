@@ -1,5 +1,6 @@
 // The one table of a report, one row per run, as terminal text and as Markdown.
-//   encoding | top-1 [95 % interval] | after shuffling | relative drop | one column per evaluated size | images to reach a level | images/s | parameters
+//   encoding | top-1 [95 % interval] | after shuffling | relative drop | one column per evaluated size | images to reach a level | images/s |
+//   parameters
 #pragma once
 
 #include <string>

@@ -50,9 +50,7 @@ TEST_CASE("labels are moved apart, no further than needed, and stay inside") {
   CHECK(crowded == std::vector<double>{0, 25, 50, 75, 100});
 }
 
-TEST_CASE("strings of gnuplot hold quotes and line ends") {
-  CHECK(gnuplot_string("it's `x` \\n\n@a") == "'it''s `x` \\n @a'");
-}
+TEST_CASE("strings of gnuplot hold quotes and line ends") { CHECK(gnuplot_string("it's `x` \\n\n@a") == "'it''s `x` \\n @a'"); }
 
 TEST_CASE("charts carry the runs' colours, intervals and levels") {
   TemporaryFolder temporary;
@@ -95,7 +93,8 @@ TEST_CASE("one run with one evaluation, and twelve runs, are drawn") {
   check_picture(temporary.path() / "out/learning_curves.png");
   CHECK_FALSE(fs::exists(temporary.path() / "out/accuracy_over_size.png"));
   std::vector<fs::path> folders;
-  for (int i = 0; i < 12; ++i) folders.push_back(make_run(temporary.path() / std::to_string(i), "run " + std::to_string(i) + std::string(60, 'x'), 90 + 0.1 * i));
+  for (int i = 0; i < 12; ++i)
+    folders.push_back(make_run(temporary.path() / std::to_string(i), "run " + std::to_string(i) + std::string(60, 'x'), 90 + 0.1 * i));
   write_report(read_runs(folders), 90, temporary.path() / "out");
   check_picture(temporary.path() / "out/accuracy_over_size.png");
 }
