@@ -1,1 +1,44 @@
-int main() { return 0; }
+// liere-report: one table and two pictures from run folders.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "core/check.h"
+#include "core/files.h"
+#include "core/log.h"
+#include "report/records.h"
+#include "report/report.h"
+#include "report/table.h"
+
+int main(int argc, char** argv) {
+  std::vector<std::filesystem::path> folders;
+  std::string output, json_path;
+  double reach = 90;
+  CLI::App app("Prints one table of training runs: accuracy, patch shuffling, larger sizes, speed.");
+  app.footer(
+      "Example:\n  liere-report runs/arrows_rope_mixed runs/arrows_liere_8 --output report\n\n"
+      "prints the table and writes report/report.md, report/table.csv, report/learning_curves.png and report/accuracy_over_size.png.\n"
+      "Exit codes: 0 done, 1 failure (also of gnuplot), 2 wrong arguments, 3 a folder that is not a run or a file that is damaged.");
+  app.add_option("RUN", folders, "run folders written by liere-train (and liere-eval)")->required();
+  app.add_option("--output", output, "write the table as Markdown and CSV, and the pictures, into this folder")->type_name("DIR");
+  app.add_option("--json", json_path, "write the figures as JSON")->type_name("FILE");
+  app.add_option("--reach", reach, "accuracy of the column of training images seen")->type_name("PERCENT")->capture_default_str()->check(CLI::Range(0.0, 100.0));
+  if (argc == 1) {
+    std::fputs(app.help().c_str(), stderr);
+    return static_cast<int>(liere::ExitCode::kConfiguration);
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : static_cast<int>(liere::ExitCode::kConfiguration);
+  }
+  return liere::run_command([&] {
+    const auto runs = liere::report::read_runs(folders);
+    std::fputs(text(liere::report::make_table(runs, reach)).c_str(), stdout);
+    std::fflush(stdout);
+    if (!json_path.empty()) liere::write_file_atomically(json_path, liere::report::json_text(runs, reach));
+    if (output.empty()) return 0;
+    liere::report::write_report(runs, reach, output);
+    liere::log_info("Report: " + (std::filesystem::path(output) / "report.md").string());
+    return 0;
+  });
+}

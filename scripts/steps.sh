@@ -1,6 +1,7 @@
 # Sourced by the other scripts: steps of one line each with their duration, the noise in build/logs/, errors as one sentence, and the choice of LibTorch and preset.
 # shellcheck shell=bash disable=SC2034,SC2317 # variables set for those who source this; the end of step() is reached
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+case ${LIERE_TORCH:-/} in /*) ;; *) export LIERE_TORCH=$PWD/$LIERE_TORCH ;; esac # it may be relative to where the user stands
 cd "$root" || exit 1
 set -o errtrace
 trap 'printf "error: %s, line %s: this failed unexpectedly: %s\n" "$0" "$LINENO" "$BASH_COMMAND" >&2' ERR
@@ -32,8 +33,8 @@ step() {
   fi
   "$@" >"$log" 2>&1 </dev/null || code=$?
   if [ -n "$watcher" ]; then
-    kill "$watcher" 2>/dev/null
-    wait "$watcher" 2>/dev/null
+    kill "$watcher" 2>/dev/null || true
+    wait "$watcher" 2>/dev/null || true
     printf '\r\033[K%s ... ' "$label"
   fi
   if [ "$code" != 0 ]; then
@@ -47,8 +48,7 @@ step() {
 
 show_elapsed() { # show_elapsed LABEL LOG: rewrites the line each second with the time and, for a build, ninja's counter
   local began=$SECONDS counter
-  trap '' INT
-  while sleep 1; do
+  while sleep 1 && kill -0 $$ 2>/dev/null; do # as long as the script lives
     counter=$(tail -n 1 "$2" 2>/dev/null | grep -o '^\[[0-9]*/[0-9]*\]' || true)
     printf '\r\033[K%s ... %d s %s' "$1" $((SECONDS - began)) "$counter"
   done
@@ -61,6 +61,7 @@ explain_failure() { # explain_failure LABEL LOG
   if grep -q -i -e 'no space left' -e 'not enough free space' -e 'disk quota exceeded' "$2" || [ "$free_mb" -lt 50 ]; then
     die "$1: the disk is full ($free_mb MB left in $root, $(free_megabytes /var) MB in /var): free some space and run the same command again."
   fi
+  if [ ! -s "$2" ]; then die "$1 failed without a word, as when the disk is full ($free_mb MB are free in $root now): free some space and run the same command again."; fi
   if grep -q -i -e 'temporary failure resolving' -e 'name resolution' -e 'could not resolve' -e 'network is unreachable' -e 'connection refused' "$2"; then
     die "$1: the network was not reachable: connect it (or set https_proxy) and run the same command again; the log is $root/$2"
   fi
@@ -111,6 +112,8 @@ choose_preset() {
     preset_reason='no nvcc found'
   elif ! at_least "$(nvcc_version)" "$oldest_nvcc"; then
     preset_reason="nvcc $(nvcc_version) is older than $oldest_nvcc; install a newer CUDA toolkit for CUDA"
+  elif [ -z "${LIERE_TORCH:-}" ] && [ "$(cat .venv/liere-setup 2>/dev/null)" = "torch $torch_version cpu" ]; then
+    preset_reason='.venv was set up before nvcc was there: run scripts/setup.sh for CUDA'
   elif [ -n "$torch" ] && [ ! -f "$torch/lib/libtorch_cuda.so" ]; then
     preset_reason="$torch has no libtorch_cuda.so"
   else

@@ -35,9 +35,11 @@ LIERE_BIN="$root/build/$preset/bin" ctest --test-dir "build/$preset" -j "$(nproc
 [ -f "$results" ] || die "ctest ended with $code and left no results: no test ran."
 
 # A test that cannot run here (no GPU, an optional file absent) prints a line 'skipped: ...' and passes; it counts as skipped.
+# One whose executable is missing counts as failed.
 counts=$(awk '
   /<testcase / { total++; status = ""; skipped = 0; if (match($0, /status="[a-z]*"/)) status = substr($0, RSTART + 8, RLENGTH - 9) }
-  /(^|>)skipped: / { skipped = 1 }
+  /(^|>)[ \t]*skipped: / { skipped = 1 }
+  /<skipped message="SKIP_/ { status = "disabled" }
   /<\/testcase>/ { if (status == "run" && skipped) skips++; else if (status == "run") passes++; else if (status == "disabled") skips++; else failures++ }
   END { printf "%d %d %d", passes, failures, skips }' "$results")
 read -r passed failed skipped <<<"$counts"

@@ -62,4 +62,17 @@ int64_t magnification(const FrameShape& shape, int64_t pixels) {
   return std::max<int64_t>(1, (pixels + side - 1) / side);
 }
 
+Frames contact_sheet(const Dataset& dataset, int64_t first, int64_t count) {
+  if (first < 0 || first >= dataset.size() || count < 1)
+    throw ConfigError("No sample to show: the first one asked for is " + std::to_string(first) + ", the split has the samples 0.." + std::to_string(dataset.size() - 1) + ".");
+  std::vector<Frames> samples;
+  std::vector<std::string> captions;
+  for (int64_t i = first; i < first + std::min(count, dataset.size() - first); ++i) {
+    const auto source = dataset.open(i);
+    samples.push_back(source->decode({}));
+    captions.push_back(dataset.class_names()[source->info().label]);
+  }
+  return contact_sheet(samples, captions, 8, magnification(samples[0].shape()));
+}
+
 }  // namespace liere

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "data/sample.h"
+#include "data/dataset.h"
 
 namespace liere {
 
@@ -14,5 +14,8 @@ Frames contact_sheet(const std::vector<Frames>& samples, const std::vector<std::
 
 /// The magnification that makes the larger side of a picture at least `pixels` long.
 int64_t magnification(const FrameShape& shape, int64_t pixels = 160);
+
+/// Samples first .. first + count - 1 (as far as there are any) as stored, with their class names, eight a row. Throws ConfigError when `first` is none of them.
+Frames contact_sheet(const Dataset& dataset, int64_t first, int64_t count);
 
 }  // namespace liere

@@ -13,10 +13,11 @@ struct Cursor {
 
 class Sampler {
  public:
-  /// `indices`: the training subset. With drop_last the incomplete last batch of an epoch is left out.
+  /// `indices`: the training subset. With drop_last the incomplete last batch of an epoch is left out. DataError when an epoch would have no step.
   Sampler(std::vector<int64_t> indices, int64_t batch_size, bool drop_last, uint64_t seed);
   int64_t steps_per_epoch() const;
   /// Dataset indices of the global batch of this step, in slot order (fewer than batch_size in the last step of an epoch without drop_last).
+  /// O(batch) once the epoch's permutation is drawn; not to be called from two threads at once. std::out_of_range for a step that does not exist.
   std::vector<int64_t> batch(Cursor cursor) const;
 
  private:
@@ -29,6 +30,7 @@ class Sampler {
 };
 
 /// The released code's data ablation: the first floor(fraction * n) entries of torch.randperm(n) with generator seed 42 (std::mt19937 drawn as torch draws it).
+/// DataError unless 0 < fraction <= 1 and 1 <= n < 2^32 / 20.
 std::vector<int64_t> ablation_subset(int64_t n, double fraction);
 
 }  // namespace liere

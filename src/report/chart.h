@@ -1,0 +1,43 @@
+// What a picture shows, before anything is drawn: curves with labels at their ends, an optional level of guessing, titles with units.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "report/run.h"
+
+namespace liere::report {
+
+struct Point {
+  double x, y;
+  double low, high;  // error bar; both = y where there is none
+};
+
+struct Curve {
+  std::string label;
+  std::vector<Point> points;  // by x; never empty
+  int color = 0;              // index of the run: the same colour in every picture
+  int dash = 0;               // 0 solid; others tell curves of one run apart
+};
+
+struct Chart {
+  std::string name;  // file name without extension
+  std::string title, subtitle, x_title, y_title;
+  std::vector<Curve> curves;
+  std::optional<double> chance;                        // in percent
+  std::vector<std::pair<double, std::string>> x_ticks;  // empty: chosen by the drawing program
+  bool error_bars = false;
+};
+
+/// Test accuracy over training images seen, one curve per run with at least one evaluation.
+Chart learning_curves(const std::vector<Run>& runs);
+
+/// Test accuracy over the side of the input, one curve per run and manner of showing it; error bars are 95 % Wilson intervals.
+/// The side of a picture that is not square is the square root of its area.
+Chart accuracy_over_size(const std::vector<Run>& runs);
+
+/// Heights for labels wanted at `wanted` (ascending), at least `gap` apart and within [low, high] where they fit: least squares.
+std::vector<double> spread(std::vector<double> wanted, double gap, double low, double high);
+
+}  // namespace liere::report

@@ -1,0 +1,15 @@
+// The words around the table: what was measured on what, what the figures do not say, and how to make what is missing.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "report/table.h"
+
+namespace liere::report {
+
+/// "arrows, 2 runs".
+std::string table_title(const std::vector<Run>& runs);
+std::vector<std::string> table_notes(const std::vector<Run>& runs, const std::vector<SizeColumn>& sizes, double reach_percent);
+
+}  // namespace liere::report

@@ -1,0 +1,180 @@
+// The look of the pictures: white ground, thin grid, labels at the curves' ends in the curves' colours, all of it for gnuplot 5.4's pngcairo.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <numeric>
+
+#include "report/gnuplot.h"
+#include "report/table.h"
+
+namespace liere::report {
+namespace {
+
+// Okabe and Ito's palette (jfly.uni-koeln.de/color) without its yellow, which is hard to see on white.
+constexpr const char* kColors[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"};
+constexpr int kColorCount = 7;
+constexpr int kMarkers[] = {7, 5, 9, 13, 11, 15};
+constexpr double kWidth = 1280, kHeight = 800, kFontSize = 15, kLabelGap = 27;
+constexpr double kLeft = 0.08, kBottom = 0.115, kTop = 0.86;
+constexpr size_t kLongestLabel = 40;
+
+struct Range {
+  double low, high;
+};
+
+std::string number(double value) {
+  char buffer[40];
+  std::snprintf(buffer, sizeof buffer, "%.10g", value);
+  return buffer;
+}
+
+/// Cuts in the middle: both the encoding in front and the seed at the end stay readable.
+std::string shortened(const std::string& label) {
+  if (display_width(label) <= kLongestLabel) return label;
+  std::vector<size_t> starts;
+  for (size_t i = 0; i < label.size(); ++i)
+    if ((static_cast<unsigned char>(label[i]) & 0xc0) != 0x80) starts.push_back(i);
+  const size_t head = kLongestLabel / 2, tail = kLongestLabel - head - 1;
+  return label.substr(0, starts[head]) + "…" + label.substr(starts[starts.size() - tail]);
+}
+
+std::string end_label(const Curve& curve) { return shortened(curve.label) + "  " + format_number(curve.points.back().y, 1); }
+
+/// From 0 (or near the lowest point, when all is close together) to 100 or a little above the highest point.
+Range y_range(const Chart& chart) {
+  double low = 100, high = 0;
+  for (const Curve& curve : chart.curves)
+    for (const Point& point : curve.points) {
+      low = std::min(low, point.low);
+      high = std::max(high, point.high);
+    }
+  if (chart.chance) low = std::min(low, *chart.chance);
+  const double margin = std::max(2.0, 0.06 * (high - low));
+  const double step = high - low > 40 ? 20 : 5;
+  const double bottom = low < 0.35 * high ? 0 : std::max(0.0, step * std::floor((low - margin) / step));
+  return {bottom, high > 80 ? 100 : std::min(100.0, std::max(bottom + 5, step * std::ceil((high + margin) / step)))};
+}
+
+Range x_range(const Chart& chart) {
+  double low = chart.curves[0].points[0].x, high = low;
+  for (const Curve& curve : chart.curves) {
+    low = std::min(low, curve.points.front().x);
+    high = std::max(high, curve.points.back().x);
+  }
+  if (chart.x_ticks.empty()) return {0, high > 0 ? high : 1};
+  const double margin = high > low ? 0.04 * (high - low) : std::max(1.0, 0.1 * high);
+  return {low - margin, high + margin};
+}
+
+double right_edge(const Chart& chart) {
+  size_t longest = 0;
+  for (const Curve& curve : chart.curves) longest = std::max(longest, display_width(end_label(curve)));
+  return 1 - (52 + 0.78 * kFontSize * static_cast<double>(longest)) / kWidth;
+}
+
+std::string frame(const Chart& chart, const Range& x, const Range& y) {
+  std::string script = "set encoding utf8\nset terminal pngcairo noenhanced size " + number(kWidth) + "," + number(kHeight) + " background '#ffffff' font 'Sans," + number(kFontSize) +
+                       "'\nset output (exists('picture') ? picture : " + gnuplot_string(chart.name + ".png") + ")\nset datafile separator '\\t'\nunset key\n";
+  script += "set lmargin at screen " + number(kLeft) + "\nset rmargin at screen " + number(right_edge(chart)) + "\nset bmargin at screen " + number(kBottom) + "\nset tmargin at screen " +
+            number(kTop) + "\n";
+  script += "set border 1 linecolor '#888888'\nset tics nomirror scale 0.6 textcolor '#444444'\nset ytics scale 0\nset grid ytics linetype 1 linewidth 1 linecolor '#e6e6e6'\n";
+  script += "set label 1 " + gnuplot_string(chart.title) + " at screen " + number(kLeft) + ", screen 0.95 left font ',21' textcolor '#111111'\n";
+  script += "set label 2 " + gnuplot_string(chart.subtitle) + " at screen " + number(kLeft) + ", screen 0.905 left textcolor '#666666'\n";
+  script += "set xlabel " + gnuplot_string(chart.x_title) + " textcolor '#444444' offset 0,-0.3\nset ylabel " + gnuplot_string(chart.y_title) + " textcolor '#444444' offset 0.8,0\n";
+  script += "set xrange [" + number(x.low) + ":" + number(x.high) + "]\nset yrange [" + number(y.low) + ":" + number(y.high) + "]\n";
+  if (y.high - y.low > 40) script += "set ytics 0,20\n";
+  return script;
+}
+
+/// Tick labels that would touch their neighbour are left out.
+std::string ticks(const Chart& chart, const Range& x) {
+  if (chart.x_ticks.empty()) return "set format x '%.0s%c'\n";
+  const double pixels = (right_edge(chart) - kLeft) * kWidth / (x.high - x.low);
+  std::string list;
+  double free_from = -1e300;
+  for (const auto& [at, label] : chart.x_ticks) {
+    const double half = 0.5 * (0.62 * kFontSize * 1.33 * static_cast<double>(display_width(label)) + 8) / pixels;
+    const bool fits = at - half >= free_from;
+    list += (list.empty() ? "" : ", ") + gnuplot_string(fits ? label : "") + " " + number(at);
+    if (fits) free_from = at + half;
+  }
+  return "set xtics (" + list + ")\n";
+}
+
+std::string chance_line(const Chart& chart, const Range& y) {
+  if (!chart.chance || *chart.chance < y.low) return "";
+  const double at = *chart.chance;
+  const bool room_below = (at - y.low) / (y.high - y.low) > 0.06;
+  const std::string text = "chance " + (at == std::floor(at) ? format_number(at, 0) : format_number(at, 2)) + " %";
+  return "set arrow from graph 0, first " + number(at) + " to graph 1, first " + number(at) + " nohead back dashtype (6,6) linewidth 1.5 linecolor '#999999'\nset label " +
+         gnuplot_string(text) + " at graph " + (room_below ? "0.008" : "0.992") + ", first " + number(at) + (room_below ? " left offset 0,-0.75" : " right offset 0,0.75") +
+         " textcolor '#777777' font ',13'\n";
+}
+
+/// Labels beyond the right edge at the height of each curve's last point, moved apart where they would overlap, with a thin line from point to label.
+std::string end_labels(const Chart& chart, const Range& y) {
+  const double pixels = (kTop - kBottom) * kHeight / (y.high - y.low);
+  std::vector<size_t> order(chart.curves.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return chart.curves[a].points.back().y < chart.curves[b].points.back().y; });
+  std::vector<double> wanted;
+  for (const size_t i : order) wanted.push_back(chart.curves[i].points.back().y);
+  const std::vector<double> placed = spread(wanted, kLabelGap / pixels, y.low, y.high);
+  const std::string label_x = number(right_edge(chart) + 26 / kWidth), text_x = number(right_edge(chart) + 32 / kWidth);
+  std::string script;
+  for (size_t k = 0; k < order.size(); ++k) {
+    const Curve& curve = chart.curves[order[k]];
+    const std::string end_x = number(curve.points.back().x), end_y = number(curve.points.back().y), label_y = number(placed[k]);
+    const std::string style = std::string(" nohead back linewidth 1 linecolor '") + kColors[curve.color % kColorCount] + "'";
+    script += "set arrow from first " + end_x + ", first " + end_y + " to graph 1, first " + end_y + style + " dashtype (2,5)\n";
+    script += "set arrow from graph 1, first " + end_y + " to screen " + label_x + ", first " + label_y + style + "\n";
+    script += "set label " + gnuplot_string(end_label(curve)) + " at screen " + text_x + ", first " + label_y + " left textcolor '" + kColors[curve.color % kColorCount] + "'\n";
+  }
+  return script;
+}
+
+std::string curves(const Chart& chart) {
+  std::string plots, bars;
+  for (size_t i = 0; i < chart.curves.size(); ++i) {
+    const Curve& curve = chart.curves[i];
+    const std::string index = std::to_string(i), color = kColors[curve.color % kColorCount];
+    const std::string data = gnuplot_string(chart.name + ".tsv") + " index " + index;
+    static const char* dashes[] = {"solid", "(12,6)", "(3,4)", "(12,4,3,4)"};
+    const int dash = (curve.dash + curve.color / kColorCount) % 4;
+    const std::string style = std::string(" dashtype ") + dashes[dash] + " linewidth 2.5 linecolor '" + color + "'";
+    const std::string marker = " pointtype " + std::to_string(kMarkers[(curve.dash + curve.color) % 6]) + " pointsize 1.3";
+    if (chart.error_bars) bars += data + " using 1:2:3:4 with yerrorbars linewidth 1.2 linecolor '" + color + "' pointsize 0, ";
+    plots += data + " using 1:2 with " + (curve.points.size() <= 40 ? "linespoints" + style + marker : "lines" + style) + (i + 1 < chart.curves.size() ? ", \\\n  " : "\n");
+  }
+  return "plot " + bars + plots;
+}
+
+}  // namespace
+
+std::string gnuplot_string(const std::string& text) {
+  std::string result = "'";
+  for (const char c : text) {
+    if (c == '\'') result += "''";
+    else result += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
+  }
+  return result + "'";
+}
+
+std::string plot_data(const Chart& chart) {
+  std::string data = "# x\ty\tlow\thigh\tlabel\n";
+  for (size_t i = 0; i < chart.curves.size(); ++i) {
+    std::string label = chart.curves[i].label;
+    for (char& c : label)
+      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '"') c = ' ';
+    if (i > 0) data += "\n\n";
+    for (const Point& point : chart.curves[i].points) data += number(point.x) + "\t" + number(point.y) + "\t" + number(point.low) + "\t" + number(point.high) + "\t" + label + "\n";
+  }
+  return data;
+}
+
+std::string plot_script(const Chart& chart) {
+  const Range x = x_range(chart), y = y_range(chart);
+  return frame(chart, x, y) + ticks(chart, x) + chance_line(chart, y) + end_labels(chart, y) + curves(chart);
+}
+
+}  // namespace liere::report

@@ -1,0 +1,91 @@
+#include "report/records.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "report/statistics.h"
+#include "report/table.h"
+
+namespace liere::report {
+namespace {
+
+using nlohmann::ordered_json;
+
+ordered_json value(double number) { return std::isfinite(number) ? ordered_json(number) : ordered_json(nullptr); }
+ordered_json value(const std::optional<int64_t>& number) { return number ? ordered_json(*number) : ordered_json(nullptr); }
+
+ordered_json record(const Run& run, const std::vector<SizeColumn>& sizes, double reach_percent) {
+  const Accuracy& accuracy = run.accuracy();
+  ordered_json record = {{"label", run.label}, {"name", run.name},       {"run", run.folder.string()}, {"encoding", run.encoding}, {"dataset", run.dataset},
+                         {"state", run.state}, {"seed", value(run.seed)}, {"top1", value(accuracy.top1)}};
+  const bool counted = !std::isnan(accuracy.top1) && accuracy.samples.value_or(0) > 0;
+  const Interval interval = counted ? wilson_interval(accuracy.top1, *accuracy.samples) : Interval{kUnknown, kUnknown};
+  record["top1_low"] = value(interval.low);
+  record["top1_high"] = value(interval.high);
+  record["top1_samples"] = value(accuracy.samples);
+  record["top5"] = value(accuracy.top5);
+  record["loss"] = value(accuracy.loss);
+  const ShuffleTest shuffle = run.shuffle_test.value_or(ShuffleTest{});
+  record["shuffled_top1"] = value(shuffle.after.top1);
+  record["shuffled_samples"] = value(shuffle.after.samples);
+  record["shuffled_seeds"] = run.shuffle_test ? ordered_json(shuffle.seeds) : ordered_json(nullptr);
+  record["relative_drop"] = value(shuffle.relative_drop);
+  for (const SizeColumn& column : sizes) {
+    std::string key = "top1_" + size_text(column.size);
+    for (const std::string& part : {column.reading, column.positions})
+      if (!part.empty()) key += "_" + part;
+    const ResolutionResult* result = find_result(run, column);
+    record[key] = value(result ? result->accuracy.top1 : kUnknown);
+    record[key + "_samples"] = value(result ? result->accuracy.samples : std::nullopt);
+  }
+  record["samples_to_" + format_number(reach_percent, reach_percent == std::floor(reach_percent) ? 0 : 1)] = value(samples_to_reach(run.evals, reach_percent));
+  record["samples_per_second"] = value(run.samples_per_second);
+  record["parameters"] = value(run.parameters);
+  record["rotation_parameters"] = value(run.rotation_parameters);
+  record["flops_per_sample"] = value(run.flops_per_sample);
+  record["epochs"] = value(run.epochs);
+  record["steps"] = value(run.steps);
+  record["samples_seen"] = value(run.samples_seen);
+  record["seconds"] = value(run.seconds);
+  record["device"] = run.device;
+  record["identity"] = run.identity;
+  record["identity_without_seed"] = run.identity_without_seed;
+  return record;
+}
+
+std::string csv_field(const ordered_json& field) {
+  if (field.is_null()) return "";
+  if (!field.is_string()) return field.dump();
+  const std::string text = field.get<std::string>();
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+}  // namespace
+
+std::string csv(const std::vector<Run>& runs, double reach_percent) {
+  const std::vector<SizeColumn> sizes = size_columns(runs);
+  std::string text;
+  for (const Run& run : runs) {
+    const ordered_json fields = record(run, sizes, reach_percent);
+    std::string head, line;
+    for (const auto& [key, field] : fields.items()) {
+      head += (head.empty() ? "" : ",") + csv_field(key);
+      line += (line.empty() && key == fields.begin().key() ? "" : ",") + csv_field(field);
+    }
+    if (text.empty()) text = head + "\r\n";
+    text += line + "\r\n";
+  }
+  return text;
+}
+
+std::string json_text(const std::vector<Run>& runs, double reach_percent) {
+  const std::vector<SizeColumn> sizes = size_columns(runs);
+  ordered_json result = {{"reach_percent", reach_percent}, {"runs", ordered_json::array()}, {"notes", make_table(runs, reach_percent).notes}};
+  for (const Run& run : runs) result["runs"].push_back(record(run, sizes, reach_percent));
+  return result.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace liere::report

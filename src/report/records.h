@@ -1,0 +1,17 @@
+// The figures of the table for other programs: one flat record per run, as CSV and JSON with the same keys.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "report/run.h"
+
+namespace liere::report {
+
+/// RFC 4180, one header line; unknown values are empty.
+std::string csv(const std::vector<Run>& runs, double reach_percent);
+
+/// {"reach_percent": 90, "runs": [{"label": ..., "top1": ..., ...}], "notes": [...]}; unknown values are null.
+std::string json_text(const std::vector<Run>& runs, double reach_percent);
+
+}  // namespace liere::report

@@ -1,0 +1,39 @@
+#include "report/report.h"
+
+#include "core/check.h"
+#include "core/files.h"
+#include "core/log.h"
+#include "report/chart.h"
+#include "report/gnuplot.h"
+#include "report/notes.h"
+#include "report/records.h"
+#include "report/table.h"
+
+namespace liere::report {
+
+void write_report(const std::vector<Run>& runs, double reach_percent, const std::filesystem::path& folder, const std::string& plot_program) {
+  std::error_code failure;
+  std::filesystem::create_directories(folder, failure);
+  if (failure) throw Error(ExitCode::kFailure, "the report's folder '" + folder.string() + "' could not be made: " + failure.message() + ". Choose another with --output.");
+  write_file_atomically(folder / "table.csv", csv(runs, reach_percent));
+
+  std::string pictures, problem;
+  bool found = true;
+  for (const Chart& chart : {learning_curves(runs), accuracy_over_size(runs)}) {
+    std::filesystem::remove(folder / (chart.name + ".png"));
+    if (chart.curves.empty() || !found) continue;
+    try {
+      found = draw(chart, folder, plot_program) == Drawn::kYes;
+      if (found) pictures += "![" + chart.title + "](" + chart.name + ".png)\n\n";
+    } catch (const Error& error) {
+      if (problem.empty()) problem = error.what();
+    }
+  }
+  if (!found) log_warning(plot_program + " was not found: the report has no pictures. Install it with: apt-get install gnuplot-nox");
+
+  const Table table = make_table(runs, reach_percent);
+  write_file_atomically(folder / "report.md", "# " + table.title + "\n\n" + markdown(table) + "\n" + pictures);
+  if (!problem.empty()) throw Error(ExitCode::kFailure, problem);
+}
+
+}  // namespace liere::report

@@ -1,0 +1,236 @@
+#include "report/run.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/check.h"
+#include "core/files.h"
+
+namespace liere::report {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+/// A JSON object with the place it came from, so that each wrong value is one clear sentence.
+class Entry {
+ public:
+  Entry(const json& value, std::string where) : value_(value), where_(std::move(where)) {
+    if (!value_.is_object()) fail("a JSON object", value_);
+  }
+
+  double number(const char* key) const {
+    const json* found = find(key);
+    if (!found) return kUnknown;
+    if (!found->is_number()) fail("a number in \"" + std::string(key) + "\"", *found);
+    return found->get<double>();
+  }
+  std::optional<int64_t> integer(const char* key) const {
+    const json* found = find(key);
+    if (!found) return std::nullopt;
+    if (!found->is_number_integer()) fail("an integer in \"" + std::string(key) + "\"", *found);
+    return found->get<int64_t>();
+  }
+  std::string text(const char* key, const std::string& otherwise) const {
+    const json* found = find(key);
+    if (!found) return otherwise;
+    if (!found->is_string()) fail("a string in \"" + std::string(key) + "\"", *found);
+    return found->get<std::string>();
+  }
+  std::optional<Entry> object(const char* key) const {
+    const json* found = find(key);
+    if (!found) return std::nullopt;
+    return Entry(*found, where_ + ", \"" + key + "\"");
+  }
+  const json& list(const char* key) const {
+    static const json none = json::array();
+    const json* found = find(key);
+    if (!found) return none;
+    if (!found->is_array()) fail("a list in \"" + std::string(key) + "\"", *found);
+    return *found;
+  }
+  Accuracy accuracy() const { return {number("top1"), number("top5"), number("loss"), integer("samples")}; }
+  [[noreturn]] void fail(const std::string& expected, const json& found) const {
+    throw DataError(where_ + ": expected " + expected + ", found " + found.dump().substr(0, 60) + ". Remove the file and make it again.");
+  }
+
+ private:
+  /// Absent and null are alike: a number that is not finite is written as null.
+  const json* find(const char* key) const {
+    const auto found = value_.find(key);
+    return found == value_.end() || found->is_null() ? nullptr : &*found;
+  }
+
+  const json& value_;
+  std::string where_;
+};
+
+json parse_file(const fs::path& path) {
+  json parsed = json::parse(read_file(path), nullptr, false);
+  if (parsed.is_discarded()) throw DataError(path.string() + ": expected JSON, found text that does not parse. Remove the file and make it again.");
+  return parsed;
+}
+
+void read_summary(const fs::path& path, Run& run) {
+  const json parsed = parse_file(path);
+  const Entry summary(parsed, path.string());
+  run.name = summary.text("name", run.name);
+  run.encoding = summary.text("encoding", "");
+  run.label = summary.text("label", run.encoding.empty() ? run.name : run.encoding);
+  run.identity = summary.text("identity", "");
+  run.identity_without_seed = summary.text("identity_without_seed", "");
+  run.dataset = summary.text("dataset", "");
+  run.device = summary.text("device", "");
+  run.state = summary.text("state", "done");
+  run.seed = summary.integer("seed");
+  run.epochs = summary.integer("epochs");
+  run.steps = summary.integer("steps");
+  run.samples_seen = summary.integer("samples_seen");
+  run.parameters = summary.integer("parameters");
+  run.rotation_parameters = summary.integer("rotation_parameters");
+  run.classes = summary.integer("classes");
+  run.flops_per_sample = summary.number("flops_per_sample");
+  run.samples_per_second = summary.number("samples_per_second");
+  run.seconds = summary.number("seconds");
+  if (const auto final_entry = summary.object("final")) run.final_accuracy = final_entry->accuracy();
+}
+
+void add_event(const Entry& entry, Run& run, double& last_rate) {
+  const std::string event = entry.text("event", "");
+  if (event == "train") last_rate = entry.number("samples_per_second");
+  if (event != "eval") return;
+  EvalEvent eval{entry.integer("epoch").value_or(0), entry.integer("step").value_or(0), entry.integer("samples").value_or(0), entry.accuracy()};
+  eval.accuracy.samples = entry.integer("count");
+  // A run that was resumed from an earlier checkpoint repeats events: the later ones count.
+  while (!run.evals.empty() && run.evals.back().samples >= eval.samples) run.evals.pop_back();
+  run.evals.push_back(eval);
+}
+
+void read_metrics(const fs::path& path, Run& run) {
+  const std::string content = read_file(path);
+  double last_rate = kUnknown;
+  for (size_t begin = 0; begin < content.size();) {
+    const size_t newline = content.find('\n', begin);
+    const bool last = newline == std::string::npos || newline + 1 == content.size();
+    const std::string_view line(content.data() + begin, std::min(newline, content.size()) - begin);
+    begin = newline == std::string::npos ? content.size() : newline + 1;
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    const json parsed = json::parse(line, nullptr, false);
+    try {
+      add_event(Entry(parsed, path.string()), run, last_rate);
+    } catch (const DataError&) {
+      if (!last) ++run.unreadable_lines;
+    }
+  }
+  if (std::isnan(run.samples_per_second)) run.samples_per_second = last_rate;
+  if (run.evals.empty()) return;
+  const EvalEvent& end = run.evals.back();
+  if (std::isnan(run.final_accuracy.top1)) run.final_accuracy = end.accuracy;
+  if (!run.final_accuracy.samples) run.final_accuracy.samples = end.accuracy.samples;
+  if (run.state == "running") {
+    run.steps = end.step;
+    run.samples_seen = end.samples;
+  }
+}
+
+void read_evaluations(const fs::path& folder, Run& run) {
+  if (const fs::path path = folder / "accuracy" / "eval.json"; fs::exists(path)) {
+    const json parsed = parse_file(path);
+    const Entry entry(parsed, path.string());
+    run.accuracy_test = AccuracyTest{entry.accuracy(), entry.integer("step"), entry.text("weights", "raw")};
+    if (run.dataset.empty()) run.dataset = entry.text("dataset", "");
+  }
+  if (const fs::path path = folder / "shuffle" / "eval.json"; fs::exists(path)) {
+    const json parsed = parse_file(path);
+    const Entry entry(parsed, path.string());
+    ShuffleTest test;
+    if (const auto before = entry.object("before")) test.before = before->accuracy();
+    if (const auto after = entry.object("after")) test.after = after->accuracy();
+    test.before.samples = test.after.samples = entry.integer("samples");
+    test.relative_drop = entry.number("relative_drop");
+    test.seeds = static_cast<int64_t>(entry.list("seeds").size());
+    run.shuffle_test = test;
+  }
+  if (const fs::path path = folder / "resolution" / "eval.json"; fs::exists(path)) {
+    const json parsed = parse_file(path);
+    for (const json& item : Entry(parsed, path.string()).list("results")) {
+      const Entry entry(item, path.string() + ", \"results\"");
+      ResolutionResult result{{}, entry.text("positions", "sequential"), entry.text("reading", ""), entry.accuracy()};
+      for (const json& side : entry.list("size")) {
+        if (!side.is_number_integer() || side.get<int64_t>() < 1) entry.fail("sizes in pixels in \"size\"", side);
+        result.size.push_back(side.get<int64_t>());
+      }
+      if (result.size.empty()) entry.fail("\"size\": [rows, columns]", item);
+      run.resolution_test.push_back(result);
+    }
+  }
+}
+
+[[noreturn]] void refuse(const fs::path& folder) {
+  std::string hint = "Pass the folder that liere-train wrote (runs/NAME).";
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    if (!fs::exists(entry.path() / "summary.json", ignored) && !fs::exists(entry.path() / "metrics.jsonl", ignored)) continue;
+    hint = "It holds run folders, '" + entry.path().string() + "' for one: pass those.";
+    break;
+  }
+  const std::string found = fs::is_directory(folder, ignored) ? "a folder with neither" : fs::exists(folder, ignored) ? "a file" : "nothing";
+  throw DataError("'" + folder.string() + "' is not a run: expected a folder with summary.json or metrics.jsonl, found " + found + ". " + hint);
+}
+
+/// Makes labels that occur twice different: by seed where that suffices, else by name, else by folder.
+void tell_apart(std::vector<Run>& runs) {
+  std::map<std::string, std::vector<Run*>> groups;
+  for (Run& run : runs) groups[run.label].push_back(&run);
+  for (auto& [label, group] : groups) {
+    if (group.size() < 2) continue;
+    std::set<std::optional<int64_t>> seeds;
+    std::set<std::string> names;
+    for (const Run* run : group) {
+      seeds.insert(run->seed);
+      names.insert(run->name);
+    }
+    for (Run* run : group) {
+      if (seeds.size() == group.size() && !seeds.count(std::nullopt))
+        run->label += ", seed " + std::to_string(*run->seed);
+      else
+        run->label += " (" + (names.size() == group.size() ? run->name : run->folder.string()) + ")";
+    }
+  }
+}
+
+}  // namespace
+
+Run read_run(const fs::path& folder) {
+  const bool has_summary = fs::is_regular_file(folder / "summary.json"), has_metrics = fs::is_regular_file(folder / "metrics.jsonl");
+  if (!has_summary && !has_metrics) refuse(folder);
+  Run run;
+  run.folder = folder;
+  run.name = run.label = fs::canonical(folder).filename().string();
+  if (has_summary) read_summary(folder / "summary.json", run);
+  if (has_metrics) read_metrics(folder / "metrics.jsonl", run);
+  read_evaluations(folder / "eval", run);
+  return run;
+}
+
+std::vector<Run> read_runs(const std::vector<fs::path>& folders) {
+  std::vector<Run> runs;
+  std::set<fs::path> seen;
+  for (const fs::path& folder : folders) {
+    runs.push_back(read_run(folder));
+    if (!seen.insert(fs::canonical(folder)).second) throw ConfigError("run '" + folder.string() + "' was given twice: expected each run once. Leave one out.");
+  }
+  tell_apart(runs);
+  return runs;
+}
+
+std::string size_text(const std::vector<int64_t>& size) {
+  std::string text;
+  for (const int64_t side : size) text += (text.empty() ? "" : "x") + std::to_string(side);
+  return text;
+}
+
+}  // namespace liere::report

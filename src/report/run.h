@@ -1,0 +1,74 @@
+// What a report knows of a run: read from its folder alone, without data, checkpoints or the program that trained it.
+//   summary.json         what was trained and how it ended; absent while the run goes on
+//   metrics.jsonl        one event per line; the last line of a run in progress may be cut off
+//   eval/TEST/eval.json  accuracy, shuffle, resolution; each may be absent
+// Accuracies are in percent; an unknown number is NaN (JSON null, as a diverged loss is written) or nullopt.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace liere::report {
+
+constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+
+struct Accuracy {
+  double top1 = kUnknown, top5 = kUnknown, loss = kUnknown;
+  std::optional<int64_t> samples;  // test samples it was measured on
+};
+
+/// An evaluation during training; `samples` are training samples seen so far.
+struct EvalEvent {
+  int64_t epoch = 0, step = 0, samples = 0;
+  Accuracy accuracy;
+};
+
+struct AccuracyTest {
+  Accuracy accuracy;
+  std::optional<int64_t> step;
+  std::string weights = "raw";
+};
+
+struct ShuffleTest {
+  Accuracy before, after;  // after: mean over the seeds
+  double relative_drop = kUnknown;
+  int64_t seeds = 0;
+};
+
+struct ResolutionResult {
+  std::vector<int64_t> size;        // pixels per axis
+  std::string positions, reading;   // "sequential", "fixed"; "grid", "scaled", "resize"
+  Accuracy accuracy;
+};
+
+struct Run {
+  std::filesystem::path folder;  // as given
+  std::string name, encoding, label, identity, identity_without_seed, dataset, device;
+  std::string state = "running";  // "done", "stopped", or "running" while there is no summary
+  std::optional<int64_t> seed, epochs, steps, samples_seen, parameters, rotation_parameters, classes;
+  double flops_per_sample = kUnknown, samples_per_second = kUnknown, seconds = kUnknown;
+  Accuracy final_accuracy;  // at the end of training, or at the last evaluation so far
+  std::vector<EvalEvent> evals;
+  int64_t unreadable_lines = 0;  // of metrics.jsonl, its cut-off last line not counted
+  std::optional<AccuracyTest> accuracy_test;
+  std::optional<ShuffleTest> shuffle_test;
+  std::vector<ResolutionResult> resolution_test;
+
+  /// The figure of the table: that of eval/accuracy, else the one at the end of training.
+  const Accuracy& accuracy() const { return accuracy_test ? accuracy_test->accuracy : final_accuracy; }
+};
+
+/// Reads a run folder. Throws DataError: neither summary.json nor metrics.jsonl there, or a file that does not hold what it should.
+Run read_run(const std::filesystem::path& folder);
+
+/// All of them, with labels that tell them apart ("LieRE_8, seed 1", else "LieRE_8 (name)"). A folder given twice is a ConfigError.
+std::vector<Run> read_runs(const std::vector<std::filesystem::path>& folders);
+
+/// "60x60", "8x224x224".
+std::string size_text(const std::vector<int64_t>& size);
+
+}  // namespace liere::report

@@ -1,0 +1,49 @@
+// The one table of a report, one row per run, as terminal text and as Markdown.
+//   encoding | top-1 [95 % interval] | after shuffling | relative drop | one column per evaluated size | images to reach a level | images/s | parameters
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "report/run.h"
+
+namespace liere::report {
+
+struct Table {
+  std::string title;
+  std::vector<std::vector<std::string>> header;  // per column: its lines
+  std::vector<std::vector<std::string>> rows;    // the first column is text (left), the others figures (right)
+  std::vector<std::string> notes;                // what the figures mean, what is missing and how to make it
+};
+
+/// One evaluated input: the size and how it was shown ("grid"|"scaled"|"resize", "sequential"|"fixed").
+struct SizeColumn {
+  std::vector<int64_t> size;
+  std::string reading, positions;
+  /// "grid, sequential"; what is unknown is left out.
+  std::string manner() const;
+  /// "reading grid, positions sequential".
+  std::string manner_in_words() const;
+  bool operator==(const SizeColumn&) const = default;
+};
+
+/// The distinct inputs of all runs' resolution tests, small to large.
+std::vector<SizeColumn> size_columns(const std::vector<Run>& runs);
+const ResolutionResult* find_result(const Run& run, const SizeColumn& column);
+
+/// `reach_percent`: the accuracy of the column "images to ...".
+Table make_table(const std::vector<Run>& runs, double reach_percent);
+
+/// Aligned for a terminal; control characters in names are shown as '?'.
+std::string text(const Table& table);
+std::string markdown(const Table& table);
+
+/// "99.1" with the given decimals, "-" for an unknown number.
+std::string format_number(double value, int decimals);
+/// `path` as one word of a shell command.
+std::string shell_word(const std::string& path);
+/// Characters (code points) of UTF-8 text.
+size_t display_width(const std::string& text);
+
+}  // namespace liere::report

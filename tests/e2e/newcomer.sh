@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# What someone meets who tries the commands without knowing them: help, and each common mistake answered with its exit code and a way out.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=expect.sh
+source "$(dirname "$0")/expect.sh"
+
+for command in liere-train liere-eval liere-data liere-report; do
+  expect 0 "$command" --help
+  says "$command" --help Example
+  expect 2 "$command"
+  says --help
+  expect 2 "$command" --no-such-option
+done
+
+# The configuration: a typo in a key or name, a value of the wrong type or out of range.
+expect 0 liere-train --config arrows_tiny_liere.yaml --print-config
+says 'block_size: 8' arrows_tiny_liere.yaml
+expect 2 liere-train --config arrows_tiny_lier.yaml
+one_sentence
+says arrows_tiny_liere.yaml
+expect 2 liere-train --config arrows_tiny_liere.yaml trian.steps=3
+one_sentence
+says train
+expect 2 liere-train --config arrows_tiny_liere.yaml train.stepz=3
+one_sentence
+says steps
+expect 2 liere-train --config arrows_tiny_liere.yaml train.steps=many
+one_sentence
+says train.steps
+expect 2 liere-train --config arrows_tiny_liere.yaml train.batch_size=0
+one_sentence
+says batch_size
+printf 'base: configs/arrows_tiny_liere.yaml\ntrain:\n  stepz: 3\n' >mine.yaml
+expect 2 liere-train --config mine.yaml
+one_sentence
+says mine.yaml:3
+[ ! -e runs ] || fail "a refused configuration left a run folder"
+
+# A dry run needs neither data nor device.
+expect 0 liere-train --config arrows_tiny_liere.yaml --dry-run
+says param step
+expect 0 liere-train --config cifar100_liere.yaml --dry-run
+
+# Data, checkpoints, runs that are not there.
+expect 3 liere-train --config cifar100_liere.yaml data.root="$LIERE_WORK/nowhere" --output run_without_data
+one_sentence
+says nowhere fetch-cifar100
+expect 4 liere-eval --checkpoint nowhere --test accuracy
+one_sentence
+says nowhere
+expect 4 liere-train --config arrows_tiny_liere.yaml --resume --output run_never_begun
+one_sentence
+expect 3 liere-report nowhere
+one_sentence
+says nowhere
+printf 'no checkpoint' >broken.safetensors
+expect 4 liere-eval --checkpoint broken.safetensors --test accuracy
+one_sentence
+says broken.safetensors
+
+if ! nvidia-smi -L >/dev/null 2>&1; then
+  expect 5 liere-train --config arrows_tiny_liere.yaml --output run_on_gpu device=cuda
+  one_sentence
+fi
