@@ -77,7 +77,8 @@ json resolution_result(TrainedModel& trained, const Reading& reading, int64_t si
   const auto result = evaluate_or_stop(trained, *reading.dataset, recipe, options_of(trained, std::to_string(size) + " px " + reading.name + " " + rule_name));
   const auto grid = trained.model->grid({size, size});
   auto row = scores(result);
-  row.update({{"size", {size, size}}, {"grid", grid.now}, {"positions", rule_name}, {"reading", reading.name}, {"samples", result.count}});
+  row.update({{"size", {size, size}}, {"grid", grid.now}, {"positions", rule_name}, {"as_trained", !rule || *rule == *trained_rule(trained.config.model.position)},
+              {"reading", reading.name}, {"samples", result.count}});
   return row;
 }
 

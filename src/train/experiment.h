@@ -58,6 +58,7 @@ template <class V> void fields(V& v, CheckpointConfig& c) {
 
 struct EvalConfig {
   int64_t every_epochs = 1;
+  std::optional<int64_t> every_steps;
   int64_t batch_size = 250;
   std::optional<int64_t> limit;
   int64_t shuffle_seeds = 3;
@@ -65,6 +66,7 @@ struct EvalConfig {
 };
 template <class V> void fields(V& v, EvalConfig& c) {
   v("every_epochs", c.every_epochs, "epochs between evaluations during training (the last epoch is always evaluated)", at_least(1));
+  v("every_steps", c.every_steps, "optimiser steps between evaluations, beside those at the ends of epochs", at_least(1));
   v("batch_size", c.batch_size, "samples per forward pass", at_least(1));
   v("limit", c.limit, "evaluate the first samples of the test set only (the count is in every result)", at_least(1));
   v("shuffle_seeds", c.shuffle_seeds, "permutation seeds of the shuffle test", at_least(1));

@@ -24,6 +24,14 @@ fs::path free_name_beside(const fs::path& path) {
   }
 }
 
+/// What a killed process left half-written.
+void remove_leftovers(const fs::path& run) {
+  std::error_code ignored;
+  for (const auto& folder : {run, run / "checkpoints"})
+    for (const auto& entry : fs::directory_iterator(folder, ignored))
+      if (entry.path().extension() == ".tmp") fs::remove(entry.path(), ignored);
+}
+
 /// The configuration with which a folder was last used; nullopt where there is none.
 std::optional<ExperimentConfig> config_in(const fs::path& run) {
   const auto file = run / "config.yaml";
@@ -59,6 +67,7 @@ RunFolder::RunFolder(const Experiment& experiment, ResumeMode mode) : path_(expe
     fs::create_directories(path_);
     lock();
   }
+  remove_leftovers(path_);
   if (const auto used = config_in(path_)) {
     const auto lines = compare_identity(identity_lines(experiment.config), identity_lines(*used));
     if (!lines.empty()) {

@@ -205,6 +205,7 @@ ExitCode Trainer::run(ResumeMode mode) {
 
   const auto evaluation_due = [&] {
     if (state_.step == 0 || state_.evaluated_step == state_.step) return false;
+    if (config_.eval.every_steps && state_.step % *config_.eval.every_steps == 0) return true;
     return state_.step == total || (state_.step % per_epoch == 0 && state_.epoch % config_.eval.every_epochs == 0);
   };
   const auto checkpoint_due = [&] {
