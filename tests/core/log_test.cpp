@@ -15,10 +15,12 @@
 #include <thread>
 
 #include "core/check.h"
+#include "data/matchers.h"
 #include "support/catch.h"
 #include "support/fixtures.h"
 
 using namespace liere;
+using test::has;
 
 namespace {
 
@@ -156,7 +158,7 @@ TEST_CASE("log lines are plain on stderr and dated in the file") {
 }
 
 TEST_CASE("a log file that cannot be opened is an error with its path") {
-  CHECK_THROWS_WITH(open_log_file("/proc/liere/log.txt"), Catch::Contains("/proc/liere/log.txt"));
+  CHECK_THROWS_WITH(open_log_file("/proc/liere/log.txt"), has("/proc/liere/log.txt"));
   CHECK(plain_stderr([] { log_info("still works"); }) == "still works\n");
 }
 

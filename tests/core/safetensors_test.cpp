@@ -11,6 +11,7 @@
 
 #include "core/check.h"
 #include "core/safetensors_support.h"
+#include "data/matchers.h"
 #include "support/catch.h"
 #include "support/fixtures.h"
 
@@ -59,7 +60,7 @@ TEST_CASE("safetensors keeps every dtype, scalars and empty tensors") {
   CHECK(header.size() % 8 == 0);
   CHECK(std::ranges::equal(file.header_bytes(), bytes_of(header)));
   CHECK_FALSE(file.contains("none"));
-  CHECK_THROWS_WITH(file.info("none"), Catch::Contains("no tensor 'none'"));
+  CHECK_THROWS_WITH(file.info("none"), has("no tensor 'none'"));
   check_structure(file, get(path).size());
 }
 
@@ -76,11 +77,11 @@ TEST_CASE("a safetensors file without tensors or without metadata is valid") {
 
 TEST_CASE("what is no readable file is refused with the system's reason") {
   const test::TemporaryFolder folder;
-  CHECK_THAT(refusal(folder.path() / "absent"), Catch::Contains("No such file"));
-  CHECK_THAT(refusal(folder.path()), Catch::Contains("not a regular file"));
+  CHECK_THAT(refusal(folder.path() / "absent"), has("No such file"));
+  CHECK_THAT(refusal(folder.path()), has("not a regular file"));
   const auto fifo = folder.path() / "fifo";
   REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
-  CHECK_THAT(refusal(fifo), Catch::Contains("not a regular file"));
+  CHECK_THAT(refusal(fifo), has("not a regular file"));
 }
 
 TEST_CASE("a safetensors file is replaced whole or not at all") {
@@ -100,10 +101,9 @@ TEST_CASE("a safetensors file is replaced whole or not at all") {
   CHECK(entries(folder.path()) == 1);
 
   CHECK_THROWS_WITH(safetensors::write(folder.path() / "absent" / "x", small_tensors(), std::map<std::string, std::string>{}),
-                    Catch::Contains("absent/x could not be written: No such file"));
+                    has("absent/x could not be written: No such file"));
   fs::create_directories(folder.path() / "taken" / "inside");
-  CHECK_THROWS_WITH(safetensors::write(folder.path() / "taken", small_tensors(), std::map<std::string, std::string>{}),
-                    Catch::Contains("could not be written"));
+  CHECK_THROWS_WITH(safetensors::write(folder.path() / "taken", small_tensors(), std::map<std::string, std::string>{}), has("could not be written"));
   CHECK(entries(folder.path()) == 2);
 }
 
@@ -126,7 +126,7 @@ TEST_CASE("a full disk leaves the old safetensors file and no temporary") {
   }
   ::setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, handler);
-  CHECK_THAT(message, Catch::Contains(path.string()) && Catch::Contains("File too large") && Catch::Contains("unchanged"));
+  CHECK_THAT(message, has(path.string()) && has("File too large") && has("unchanged"));
   CHECK(get(path) == old);
   CHECK(entries(folder.path()) == 1);
 }
@@ -134,7 +134,7 @@ TEST_CASE("a full disk leaves the old safetensors file and no temporary") {
 TEST_CASE("a folder that cannot be written to is reported") {
   // /proc refuses new files to everybody, root included.
   CHECK_THROWS_WITH(safetensors::write("/proc/liere.safetensors", small_tensors(), std::map<std::string, std::string>{}),
-                    Catch::Contains("/proc/liere.safetensors could not be written"));
+                    has("/proc/liere.safetensors could not be written"));
 }
 
 TEST_CASE("safetensors refuses to write what it would not read") {
