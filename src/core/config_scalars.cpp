@@ -15,11 +15,16 @@ using Type = ConfigNode::Type;
 
 constexpr size_t kShownText = 60;
 
-std::string shown(const std::string& text) {
-  if (text.size() <= kShownText) return text;
-  size_t end = kShownText;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // not within a UTF-8 sequence
-  return text.substr(0, end) + "...";
+/// Text for a message: one line, not too long.
+std::string shown(std::string text) {
+  if (text.size() > kShownText) {
+    size_t end = kShownText;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // not within a UTF-8 sequence
+    text = text.substr(0, end) + "...";
+  }
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20) c = ' ';
+  return text;
 }
 
 std::string found(const ConfigNode& node) {

@@ -14,8 +14,8 @@ void check(const std::vector<BadInput>& table) {
   for (const auto& [yaml, where, message] : table) {
     CAPTURE(yaml);
     const std::string error = error_of([&] { decoded(yaml); });
-    CHECK_THAT(error, Catch::StartsWith("t.yaml:" + where + ": "));
-    CHECK_THAT(error, Catch::Contains(message));
+    CHECK_THAT(error, Catch::Matchers::StartsWith("t.yaml:" + where + ": "));
+    CHECK_THAT(error, contains(message));
   }
 }
 
@@ -218,26 +218,26 @@ std::string quick_error(const std::string& yaml) {
 TEST_CASE("config errors: depth and size are bounded") {
   CHECK(quick_error(nested_maps(50)) == "t.yaml:33:33: nested more than 32 levels deep.");
   CHECK_THAT(error_of([] { decoded("reproduces:\n" + nested_maps(31)); }),
-             Catch::Contains("t.yaml"));  // not indented below reproduces: an unknown key
+             contains("t.yaml"));  // not indented below reproduces: an unknown key
   CHECK_NOTHROW(parse_config(nested_maps(31), "t.yaml"));
   CHECK(quick_error("reproduces: " + std::string(40, '[') + std::string(40, ']')) == "t.yaml:1:44: nested more than 32 levels deep.");
-  CHECK_THAT(quick_error("reproduces: " + std::string(10000, '[')), Catch::StartsWith("t.yaml:1:"));
-  CHECK_THAT(quick_error("reproduces: " + std::string(200000, '[')), Catch::StartsWith("t.yaml:1:"));
-  CHECK_THAT(quick_error("reproduces: " + std::string(200000, '{')), Catch::StartsWith("t.yaml:1:"));
+  CHECK_THAT(quick_error("reproduces: " + std::string(10000, '[')), Catch::Matchers::StartsWith("t.yaml:1:"));
+  CHECK_THAT(quick_error("reproduces: " + std::string(200000, '[')), Catch::Matchers::StartsWith("t.yaml:1:"));
+  CHECK_THAT(quick_error("reproduces: " + std::string(200000, '{')), Catch::Matchers::StartsWith("t.yaml:1:"));
   std::string dashes = "reproduces:\n";
   for (int i = 0; i < 100000; ++i) dashes += "- ";
-  CHECK_THAT(quick_error(dashes), Catch::Contains("nested more than 32 levels deep."));
+  CHECK_THAT(quick_error(dashes), contains("nested more than 32 levels deep."));
   std::string keys = "reproduces:\n";
   for (int i = 0; i < 60000; ++i) keys += " k" + std::to_string(i) + ": 1\n";
-  CHECK_THAT(quick_error(keys), Catch::Contains("more than 5000 values; this is not a configuration."));
+  CHECK_THAT(quick_error(keys), contains("more than 5000 values; this is not a configuration."));
   CHECK(quick_error("output: " + std::string(size_t(2) << 20, 'x')) == "t.yaml: larger than 1 MiB; this is not a configuration.");
-  CHECK_THAT(quick_error("a: &a [x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n"), Catch::StartsWith("t.yaml:1:4: anchors"));
+  CHECK_THAT(quick_error("a: &a [x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n"), Catch::Matchers::StartsWith("t.yaml:1:4: anchors"));
 }
 
 TEST_CASE("config errors: long values are cut short in messages") {
   const std::string error = error_of([] { decoded("seed: " + std::string(100000, 'x')); });
   CHECK(error.size() < 300);
-  CHECK_THAT(error, Catch::Contains("xxx...'"));
+  CHECK_THAT(error, contains("xxx...'"));
 }
 
 }  // namespace

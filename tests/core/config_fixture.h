@@ -86,6 +86,15 @@ inline RootConfig decoded(const std::string& yaml) {
   return config;
 }
 
+/// Catch2's matcher, which version 3 renamed.
+inline auto contains(const std::string& part) {
+#if __has_include(<catch2/catch_all.hpp>)
+  return Catch::Matchers::ContainsSubstring(part);
+#else
+  return Catch::Matchers::Contains(part);
+#endif
+}
+
 /// The message of the ConfigError that `body` throws; fails the test where it throws none.
 template <class Body>
 std::string error_of(Body body) {

@@ -69,7 +69,8 @@ TEST_CASE("config files: another kind replaces the inherited map, the same kind 
 TEST_CASE("config files: an error in a base file names that file") {
   const Files files;
   const auto base = files.write("base.yaml", "seed: 1\nmodel:\n  blok: 2\n");
-  CHECK_THAT(load_error(files.write("top.yaml", "base: base.yaml\nseed: 2\n")), Catch::StartsWith(base + ":3:3: unknown key 'model.blok'."));
+  CHECK_THAT(load_error(files.write("top.yaml", "base: base.yaml\nseed: 2\n")),
+             Catch::Matchers::StartsWith(base + ":3:3: unknown key 'model.blok'."));
 }
 
 TEST_CASE("config files: wrong bases are errors") {
@@ -79,17 +80,17 @@ TEST_CASE("config files: wrong bases are errors") {
   std::filesystem::create_directories(files.path("sub"));
   CHECK(load_error(circle) == files.path("b.yaml") + ":1:7: base files inherit from each other in a circle: " + circle + " -> " +
                                   files.path("b.yaml") + " -> " + circle + ".");
-  CHECK_THAT(load_error(files.write("self.yaml", "base: self.yaml\n")), Catch::Contains("in a circle"));
+  CHECK_THAT(load_error(files.write("self.yaml", "base: self.yaml\n")), contains("in a circle"));
   CHECK_THAT(load_error(files.write("missing.yaml", "base: none.yaml\n")),
-             Catch::StartsWith(files.path("missing.yaml") + ":1:7: the base file " + files.path("none.yaml") + " does not exist."));
+             Catch::Matchers::StartsWith(files.path("missing.yaml") + ":1:7: the base file " + files.path("none.yaml") + " does not exist."));
   for (const auto* text : {"base: [a.yaml, b.yaml]", "base: {a: b}", "base: \"\""})
     CHECK_THAT(load_error(files.write("wrong.yaml", text)),
-               Catch::StartsWith(files.path("wrong.yaml") + ":1:7: 'base' must be the path of one file"));
+               Catch::Matchers::StartsWith(files.path("wrong.yaml") + ":1:7: 'base' must be the path of one file"));
   CHECK_THAT(load_error(files.write("wrong.yaml", "base:\n")),
-             Catch::StartsWith(files.path("wrong.yaml") + ":1:1: 'base' must be the path of one file"));
-  CHECK_THAT(load_error(files.write("nested.yaml", "model: {base: a.yaml}\n")), Catch::Contains("unknown key 'model.base'"));
-  CHECK_THAT(load_error(files.path("absent.yaml")), Catch::Contains("cannot read " + files.path("absent.yaml")));
-  CHECK_THAT(load_error(files.write("large.yaml", std::string(size_t(2) << 20, '#'))), Catch::Contains("larger than the limit"));
+             Catch::Matchers::StartsWith(files.path("wrong.yaml") + ":1:1: 'base' must be the path of one file"));
+  CHECK_THAT(load_error(files.write("nested.yaml", "model: {base: a.yaml}\n")), contains("unknown key 'model.base'"));
+  CHECK_THAT(load_error(files.path("absent.yaml")), contains("cannot read " + files.path("absent.yaml")));
+  CHECK_THAT(load_error(files.write("large.yaml", std::string(size_t(2) << 20, '#'))), contains("larger than the limit"));
 }
 
 TEST_CASE("config overrides: values are text, null or lists") {
@@ -120,7 +121,7 @@ TEST_CASE("config overrides: a kind drops the other keys but those of the comman
     CHECK(position.init_scale == 1);
   }
   CHECK_THAT(load_error(path, {"model.position.kind=rope", "model.position.block_size=8"}),
-             Catch::StartsWith(
+             Catch::Matchers::StartsWith(
                  "command line 'model.position.block_size=8': 'model.position.block_size' is a key of kind liere, but the kind here is rope."));
 }
 
@@ -156,8 +157,8 @@ TEST_CASE("config overrides: errors name the override") {
   for (const auto& [text, message] : table) {
     CAPTURE(text);
     const std::string error = load_error(path, {text});
-    CHECK_THAT(error, Catch::Contains(message));
-    CHECK_THAT(error, Catch::StartsWith("command line '"));
+    CHECK_THAT(error, contains(message));
+    CHECK_THAT(error, Catch::Matchers::StartsWith("command line '"));
   }
 }
 
@@ -197,11 +198,11 @@ TEST_CASE("config files: found by path, and by name in ./configs, with or withou
   CHECK(find_config("experiment_one.yaml") == "configs/experiment_one.yaml");
   CHECK(find_config("base/common") == "configs/base/common.yaml");
   const std::string error = error_of([] { find_config("experiment_on.yaml"); });
-  CHECK_THAT(error, Catch::StartsWith("there is no configuration 'experiment_on.yaml' (looked in ., configs, "));
-  CHECK_THAT(error, Catch::Contains("share/liere/configs"));
-  CHECK_THAT(error, Catch::EndsWith("Did you mean 'experiment_one.yaml'?"));
-  CHECK_THAT(error_of([] { find_config("configs"); }), Catch::Contains("there is no configuration"));  // a folder
-  CHECK_THAT(error_of([] { find_config(""); }), Catch::Contains("--config NAME"));
+  CHECK_THAT(error, Catch::Matchers::StartsWith("there is no configuration 'experiment_on.yaml' (looked in ., configs, "));
+  CHECK_THAT(error, contains("share/liere/configs"));
+  CHECK_THAT(error, Catch::Matchers::EndsWith("Did you mean 'experiment_one.yaml'?"));
+  CHECK_THAT(error_of([] { find_config("configs"); }), contains("there is no configuration"));  // a folder
+  CHECK_THAT(error_of([] { find_config(""); }), contains("--config NAME"));
 }
 
 }  // namespace

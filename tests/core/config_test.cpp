@@ -66,8 +66,8 @@ TEST_CASE("config: BOM and Windows line ends are accepted and shift no position"
   const RootConfig c = decoded("\xEF\xBB\xBFseed: 7\r\nmodel:\r\n  width: null\r\n  dropout: 0.5\r\n");
   CHECK(c.seed == 7);
   CHECK(c.model.dropout == 0.5);
-  CHECK_THAT(error_of([] { decoded("\xEF\xBB\xBFseed: !x 7"); }), Catch::StartsWith("t.yaml:1:7: tags"));
-  CHECK_THAT(error_of([] { decoded("\xEF\xBB\xBFseed: 7\r\nmodel: {depth: x}\r\n"); }), Catch::StartsWith("t.yaml:2:16: "));
+  CHECK_THAT(error_of([] { decoded("\xEF\xBB\xBFseed: !x 7"); }), Catch::Matchers::StartsWith("t.yaml:1:7: tags"));
+  CHECK_THAT(error_of([] { decoded("\xEF\xBB\xBFseed: 7\r\nmodel: {depth: x}\r\n"); }), Catch::Matchers::StartsWith("t.yaml:2:16: "));
 }
 
 TEST_CASE("config: an optional is absent only when null is written") {
@@ -226,15 +226,15 @@ TEST_CASE("config: the documentation holds every key with type, default and rang
         "positions", "base",      "root",       "grid",       "cell",         "arrows",     "letters",       "train_size", "test_size",
         "fraction",  "drop_last", "operations", "magnitude",  "crop_padding", "flip",       "normalization", "resize",     "decay",
         "name",      "views",     "rates",      "names",      "every",        "color",      "reproduces",    "kind"})
-    CHECK_THAT(text, Catch::Contains("| `" + std::string(key) + "` |"));
+    CHECK_THAT(text, contains("| `" + std::string(key) + "` |"));
   for (const auto* heading : {"\n## `model`\n", "\n### `model.position`\n", "\n#### `model.position`, kind `liere`\n",
                               "\n#### `model.position`, kind `none`\n\nNo further keys.\n", "\n## `data`\n", "\n### `data`, kind `arrows`\n",
                               "\n### `augment.rand_augment`\n", "\n## `ema`\n", "\n#### `ema.position`, kind `rope`\n", "\n## `tests`\n"})
-    CHECK_THAT(text, Catch::Contains(heading));
-  CHECK_THAT(text, Catch::Contains("| `dropout` | number, in [0, 1) | `0.1` | probability"));
-  CHECK_THAT(text, Catch::Contains("| `width` | integer, at least 1, or null | `null` |"));
-  CHECK_THAT(text, Catch::Contains("| `share` | none, layers, heads, both | `none` |"));
-  CHECK_THAT(text, Catch::Contains("| `output` | text | `runs` | run folder (not part of the identity) |"));
+    CHECK_THAT(text, contains(heading));
+  CHECK_THAT(text, contains("| `dropout` | number, in [0, 1) | `0.1` | probability"));
+  CHECK_THAT(text, contains("| `width` | integer, at least 1, or null | `null` |"));
+  CHECK_THAT(text, contains("| `share` | none, layers, heads, both | `none` |"));
+  CHECK_THAT(text, contains("| `output` | text | `runs` | run folder (not part of the identity) |"));
 }
 
 struct Clash {
