@@ -1,1 +1,62 @@
-int main() { return 0; }
+// liere-train: an experiment from a YAML configuration: trains, evaluates, checkpoints, resumes.
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "core/check.h"
+#include "train/dry_run.h"
+#include "train/signals.h"
+#include "train/trainer.h"
+
+using namespace liere;
+
+namespace {
+
+int run(int argc, char** argv) {
+  CLI::App app{"Trains a vision transformer with the position encoding that the configuration names."};
+  app.footer("Example:\n  liere-train --config arrows_demo_liere.yaml train.epochs=2 optimizer.lr=3e-4\n\nEvery key is listed in docs/configs.md; --print-config shows all values and where they come from.");
+  std::string config, output, dry_run;
+  std::vector<std::string> overrides;
+  bool resume = false, force = false, print_config = false, reference = false;
+  app.add_option("-c,--config", config, "configuration: a path, or a name looked for in . and configs/");
+  app.add_option("-o,--output", output, "run folder (default: runs/<config>_seed<seed>)");
+  app.add_flag("--resume", resume, "insist on resuming: an error when the run folder holds no checkpoint (by default one that is there is resumed)");
+  app.add_flag("--force", force, "move an earlier run in the folder aside and start anew")->excludes("--resume");
+  app.add_flag("--print-config", print_config, "print the resolved configuration with the origin of every value, and stop");
+  app.add_option("--dry-run", dry_run, "print parameters, FLOPs, memory and steps, and stop; --dry-run=step opens the data and runs one step")->expected(0, 1)->default_str("model")->check(CLI::IsMember({"model", "step"}));
+  app.add_flag("--config-reference", reference, "print every configuration key with its meaning (Markdown), and stop");
+  app.add_option("overrides", overrides, "configuration keys, as in train.epochs=2")->type_name("KEY=VALUE");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kConfiguration);
+  }
+  if (reference) {
+    std::cout << config_reference();
+    return 0;
+  }
+  if (config.empty()) throw ConfigError("--config is missing: name a configuration, for example liere-train --config arrows_demo_liere.yaml (see --help).");
+  if (!output.empty()) overrides.push_back("output=" + output);
+  const auto experiment = load_experiment(config, overrides);
+  if (print_config) {
+    std::cout << dump_with_origins(experiment.config, experiment.node);
+    return 0;
+  }
+  if (app.count("--dry-run") && dry_run != "step") {
+    std::cout << dry_run_report(experiment.config);
+    return 0;
+  }
+  const auto device = open_device(experiment.config);
+  Trainer trainer(experiment, device);
+  if (dry_run == "step") {
+    std::cout << dry_run_report(experiment.config) << describe_step(trainer.step_once());
+    return 0;
+  }
+  return static_cast<int>(trainer.run(force ? ResumeMode::kForce : resume ? ResumeMode::kInsist : ResumeMode::kAuto));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  install_stop_signals();
+  return run_command([&] { return run(argc, argv); });
+}

@@ -23,7 +23,7 @@ endif()
 message(STATUS "LibTorch ${LIERE_TORCH_VERSION} in ${LIERE_TORCH}")
 
 # The wheel's folder of NVIDIA packages lies beside torch/: libtorch_cpu.so of PyPI's build needs libcudart and libcupti even without a GPU.
-cmake_path(GET LIERE_TORCH PARENT_PATH LIERE_TORCH_SITE)
+get_filename_component(LIERE_TORCH_SITE ${LIERE_TORCH}/.. ABSOLUTE)
 find_library(LIERE_TORCH_CUDART NAMES libcudart.so.13 libcudart.so.12 PATHS ${LIERE_TORCH_SITE}/nvidia/cu13/lib ${LIERE_TORCH_SITE}/nvidia/cuda_runtime/lib NO_DEFAULT_PATH)
 
 find_library(LIERE_TORCH_GOMP NAMES libgomp.so.1 PATHS ${LIERE_TORCH}/lib NO_DEFAULT_PATH)

@@ -44,8 +44,8 @@ install_packages() {
   fi
   require_disk /var "$apt_disk_mb" 'the packages'
   step "apt: refreshing the package lists" "${as_root[@]}" apt-get update -q
-  step "apt: installing ${#missing[@]} packages (${missing[*]})" \
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends -o Dpkg::Use-Pty=0 "${missing[@]}"
+  step "apt: installing ${missing[*]}" \
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120 "${missing[@]}"
 }
 
 require_disk() { # require_disk FOLDER MEGABYTES WHAT_FOR

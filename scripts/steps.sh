@@ -1,6 +1,7 @@
 # Sourced by the other scripts: steps of one line each with their duration, the noise in build/logs/, errors as one sentence, and the choice of LibTorch and preset.
 # shellcheck shell=bash disable=SC2034,SC2317 # variables set for those who source this; the end of step() is reached
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+case ${LIERE_TORCH:-/} in /*) ;; *) export LIERE_TORCH=$PWD/$LIERE_TORCH ;; esac # it may be relative to where the user stands
 cd "$root" || exit 1
 set -o errtrace
 trap 'printf "error: %s, line %s: this failed unexpectedly: %s\n" "$0" "$LINENO" "$BASH_COMMAND" >&2' ERR
@@ -111,6 +112,8 @@ choose_preset() {
     preset_reason='no nvcc found'
   elif ! at_least "$(nvcc_version)" "$oldest_nvcc"; then
     preset_reason="nvcc $(nvcc_version) is older than $oldest_nvcc; install a newer CUDA toolkit for CUDA"
+  elif [ -z "${LIERE_TORCH:-}" ] && [ "$(cat .venv/liere-setup 2>/dev/null)" = "torch $torch_version cpu" ]; then
+    preset_reason='.venv was set up before nvcc was there: run scripts/setup.sh for CUDA'
   elif [ -n "$torch" ] && [ ! -f "$torch/lib/libtorch_cuda.so" ]; then
     preset_reason="$torch has no libtorch_cuda.so"
   else

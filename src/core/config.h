@@ -55,6 +55,9 @@ void check_config_text(std::string_view text, const std::string& source);
 /// stands. Throws ConfigError.
 ConfigNode load_config(const std::filesystem::path& path, const std::vector<std::string>& overrides);
 
+/// The overrides alone, on a map that is already there.
+void apply_overrides(ConfigNode& root, const std::vector<std::string>& overrides);
+
 /// A config by name: the path itself, else ./configs/NAME, else the installed share folder beside the executable; ".yaml" may be left out.
 /// Throws ConfigError that lists where it looked and the nearest name.
 std::filesystem::path find_config(const std::string& name);

@@ -104,7 +104,7 @@ std::string leaf_text(const T& value) {
     return value ? leaf_text(*value) : "null";
   else {
     std::string items;
-    for (const typename T::value_type item : value) items += (items.empty() ? "" : ", ") + leaf_text(item);
+    for (const auto& item : value) items += (items.empty() ? "" : ", ") + leaf_text<typename T::value_type>(item);
     return "[" + items + "]";
   }
 }

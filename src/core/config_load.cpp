@@ -143,11 +143,15 @@ void collect_names(const fs::path& folder, std::set<std::string>& names) {
 ConfigNode load_config(const fs::path& path, const std::vector<std::string>& overrides) {
   std::vector<fs::path> chain;
   ConfigNode root = read_with_base(path, chain);
+  apply_overrides(root, overrides);
+  return root;
+}
+
+void apply_overrides(ConfigNode& root, const std::vector<std::string>& overrides) {
   ConfigNode given;
   given.type = Type::kMap;
   for (const std::string& text : overrides) merge(given, parse_override(text));
   merge(root, std::move(given));
-  return root;
 }
 
 fs::path find_config(const std::string& name) {

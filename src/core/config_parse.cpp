@@ -12,6 +12,8 @@ namespace liere {
 namespace {
 
 constexpr size_t kMaxDepth = 32;
+// Keys are searched one by one: the bound keeps a hostile file quick.
+constexpr size_t kMaxValues = 5000;
 
 [[noreturn]] void fail(const Origin& origin, const std::string& message) { throw ConfigError(origin.text() + ": " + message); }
 
@@ -21,7 +23,13 @@ class TreeBuilder : public YAML::EventHandler {
   TreeBuilder(std::string_view text, const std::string& source) : text_(text), source_(source) {}
 
   ConfigNode take_root() { return std::move(root_); }
-  Origin origin(const YAML::Mark& mark) const { return mark.is_null() ? Origin{source_, 1, 1} : Origin{source_, mark.line + 1, mark.column + 1}; }
+  Origin origin(const YAML::Mark& mark) const { return {source_, mark.line + 1, mark.column + 1}; }
+
+  /// Errors at the end of the text have no mark: they concern the collection that is still open.
+  Origin error_origin(const YAML::Mark& mark) const {
+    if (mark.line > 0 || mark.column > 0) return origin(mark);
+    return stack_.empty() ? Origin{source_, 1, 1} : stack_.back().node.origin;
+  }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (documents_++ > 0) fail(origin(mark), "a second document or stray text begins here; a configuration is one document. Remove what follows.");
@@ -66,9 +74,10 @@ class TreeBuilder : public YAML::EventHandler {
     fail(origin(mark), "anchors (&name) and aliases (*name) are not allowed. Write the value out, or inherit it with base:.");
   }
 
-  ConfigNode start(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, ConfigNode::Type type) const {
+  ConfigNode start(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, ConfigNode::Type type) {
     if (anchor != 0) refuse_anchor(mark);
     if (tag != "?" && !tag.empty()) fail(origin(mark), "tags (here '" + tag + "') are not allowed. Write the plain value.");
+    if (++values_ > kMaxValues) fail(origin(mark), "more than " + std::to_string(kMaxValues) + " values; this is not a configuration.");
     ConfigNode node;
     node.type = type;
     node.origin = origin(mark);
@@ -91,7 +100,7 @@ class TreeBuilder : public YAML::EventHandler {
   void open(ConfigNode node) {
     if (stack_.size() >= kMaxDepth) fail(node.origin, "nested more than " + std::to_string(kMaxDepth) + " levels deep.");
     if (!stack_.empty() && stack_.back().node.type == ConfigNode::Type::kMap && !stack_.back().has_key)
-      fail(node.origin, "a key must be a single word, not a list or map.");
+      fail(node.origin, "a key must be a single word, not a list or map. A closing bracket may be missing.");
     stack_.push_back({std::move(node)});
   }
 
@@ -133,6 +142,7 @@ class TreeBuilder : public YAML::EventHandler {
   std::vector<Open> stack_;
   ConfigNode root_;
   int documents_ = 0;
+  size_t values_ = 0;
 };
 
 /// Length of the UTF-8 sequence at `text[at]`; 0 where it is invalid (overlong, surrogate, beyond U+10FFFF, cut off).
@@ -150,7 +160,10 @@ size_t utf8_length(std::string_view text, size_t at) {
 
 }  // namespace
 
-std::string Origin::text() const { return line > 0 ? source + ":" + std::to_string(line) + ":" + std::to_string(column) : source; }
+std::string Origin::text() const {
+  if (line == 0 || source.starts_with("command line")) return source;
+  return source + ":" + std::to_string(line) + ":" + std::to_string(column);
+}
 
 const ConfigNode* ConfigNode::find(std::string_view key) const {
   for (const auto& [name, node] : entries)
@@ -193,7 +206,7 @@ ConfigNode parse_yaml(std::string_view text, const std::string& source) {
     while (parser.HandleNextDocument(builder)) {
     }
   } catch (const YAML::Exception& error) {
-    fail(builder.origin(error.mark), "not valid YAML: " + error.msg + ".");
+    fail(builder.error_origin(error.mark), "not valid YAML: " + error.msg + ".");
   }
   return builder.take_root();
 }

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "core/check.h"
 #include "core/config.h"
@@ -125,6 +126,21 @@ void check_range(const ConfigNode& node, const std::string& path, const FieldRul
   if (!low_kept || !high_kept) fail_expecting(node, path, range_text(rule));
 }
 
+/// Letters to insert, delete, replace or swap with their neighbour.
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> before, previous, row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t(0));
+  for (size_t i = 1; i <= a.size(); ++i) {
+    before = std::exchange(previous, row);
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      row[j] = std::min({previous[j] + 1, row[j - 1] + 1, previous[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) row[j] = std::min(row[j], before[j - 2] + 1);
+    }
+  }
+  return row.back();
+}
+
 std::string list_of(std::span<const std::string_view> names) {
   std::string list;
   for (const auto name : names) list += (list.empty() ? "" : ", ") + std::string(name);
@@ -140,23 +156,13 @@ std::string suggestion(std::string_view name, std::span<const std::string_view> 
 
 std::string nearest_name(std::string_view name, std::span<const std::string_view> candidates) {
   std::string nearest;
-  size_t least = std::max<size_t>(1, name.size() / 3) + 1;  // about one letter in three may differ
   if (name.size() > 100) return nearest;
+  size_t least = std::max<size_t>(1, name.size() / 3) + 1;  // about one letter in three may differ
   for (const auto candidate : candidates) {
-    std::vector<size_t> row(candidate.size() + 1);
-    std::iota(row.begin(), row.end(), size_t(0));
-    for (size_t i = 1; i <= name.size(); ++i) {
-      size_t diagonal = std::exchange(row[0], i);
-      for (size_t j = 1; j <= candidate.size(); ++j) {
-        const size_t substituted = diagonal + (name[i - 1] == candidate[j - 1] ? 0 : 1);
-        diagonal = row[j];
-        row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
-      }
-    }
-    if (row.back() < least) {
-      least = row.back();
-      nearest = candidate;
-    }
+    const size_t distance = edit_distance(name, candidate);
+    if (distance >= least) continue;
+    least = distance;
+    nearest = candidate;
   }
   return nearest;
 }

@@ -267,7 +267,7 @@ void write(const std::filesystem::path& path, const std::string& header, const s
 
   std::filesystem::path temporary;
   int fd = -1;
-  bool created = false;
+  bool created = false, renamed = false;
   try {
     fd = create_beside(path, temporary);
     created = true;
@@ -278,12 +278,14 @@ void write(const std::filesystem::path& path, const std::string& header, const s
     if (::close(std::exchange(fd, -1)) != 0 && errno != EINTR) throw_errno();
     if (::rename(temporary.c_str(), path.c_str()) != 0) throw_errno();
     created = false;
+    renamed = true;
     sync_folder(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."));
   } catch (const std::system_error& error) {
     if (fd >= 0) ::close(fd);
     if (created) ::unlink(temporary.c_str());
-    throw CheckpointError(path.string() + " could not be written: " + error.code().message() +
-                          (created ? ". The previous file, if any, is unchanged." : ""));
+    if (renamed)
+      throw CheckpointError(path.string() + " was written, but its folder could not be synchronised with the disk: " + error.code().message());
+    throw CheckpointError(path.string() + " could not be written: " + error.code().message() + ". The previous file, if any, is unchanged.");
   }
 }
 

@@ -25,15 +25,16 @@ void place(const Frames& sample, int64_t scale, int64_t top, int64_t left, Frame
   for (int64_t y = 0; y < shape.height * scale; ++y)
     for (int64_t x = 0; x < shape.width * scale; ++x)
       for (int64_t c = 0; c < 3; ++c)
-        sheet.u8()[((top + y) * sheet.shape().width + left + x) * 3 + c] = frame[(y / scale * shape.width + x / scale) * shape.channels + (shape.channels == 3 ? c : 0)];
+        sheet.u8()[((top + y) * sheet.shape().width + left + x) * 3 + c] =
+            frame[(y / scale * shape.width + x / scale) * shape.channels + (shape.channels == 3 ? c : 0)];
 }
 
 }  // namespace
 
 Frames contact_sheet(const std::vector<Frames>& samples, const std::vector<std::string>& captions, int64_t columns, int64_t scale) {
   if (samples.empty() || samples.size() != captions.size() || columns < 1 || scale < 1)
-    throw DataError("A contact sheet needs at least one sample, a caption for each, and at least one column; found " + std::to_string(samples.size()) + " samples and " +
-                    std::to_string(captions.size()) + " captions.");
+    throw DataError("A contact sheet needs at least one sample, a caption for each, and at least one column; found " +
+                    std::to_string(samples.size()) + " samples and " + std::to_string(captions.size()) + " captions.");
   int64_t tile_height = 0, tile_width = 0;
   for (size_t i = 0; i < samples.size(); ++i) {
     const auto& shape = samples[i].shape();
@@ -52,7 +53,8 @@ Frames contact_sheet(const std::vector<Frames>& samples, const std::vector<std::
     const int64_t top = kGap + static_cast<int64_t>(i) / columns * row_height, left = kGap + static_cast<int64_t>(i) % columns * column_width;
     place(samples[i], scale, top, left, sheet);
     const int64_t baseline = top + samples[i].shape().height * scale + kCaptionHeight - 6;
-    cv::putText(canvas, captions[i], cv::Point(static_cast<int>(left), static_cast<int>(baseline)), kFont, kFontScale, cv::Scalar(30, 30, 30), 1, cv::LINE_AA);
+    cv::putText(canvas, captions[i], cv::Point(static_cast<int>(left), static_cast<int>(baseline)), kFont, kFontScale, cv::Scalar(30, 30, 30), 1,
+                cv::LINE_AA);
   }
   return sheet;
 }
@@ -60,6 +62,25 @@ Frames contact_sheet(const std::vector<Frames>& samples, const std::vector<std::
 int64_t magnification(const FrameShape& shape, int64_t pixels) {
   const int64_t side = std::max<int64_t>({shape.height, shape.width, 1});
   return std::max<int64_t>(1, (pixels + side - 1) / side);
+}
+
+Frames contact_sheet(const Dataset& dataset, int64_t first, int64_t count, const Recipe* recipe, uint64_t seed) {
+  if (first < 0 || first >= dataset.size() || count < 1)
+    throw ConfigError("No sample to show: the first one asked for is " + std::to_string(first) + ", the split has the samples 0.." +
+                      std::to_string(dataset.size() - 1) + ".");
+  std::vector<Frames> samples;
+  std::vector<std::string> captions;
+  for (int64_t i = first; i < first + std::min(count, dataset.size() - first); ++i) {
+    const auto source = dataset.open(i);
+    if (recipe) {
+      const Plan plan = recipe->plan(source->info(), Rng(seed, Purpose::kAugmentation, 0, static_cast<uint32_t>(i), 0), 0);
+      samples.push_back(plan.finish(source->decode(plan.request)));
+    } else {
+      samples.push_back(source->decode({}));
+    }
+    captions.push_back(dataset.class_names()[source->info().label]);
+  }
+  return contact_sheet(samples, captions, 8, magnification(samples[0].shape()));
 }
 
 }  // namespace liere

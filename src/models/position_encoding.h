@@ -1,4 +1,4 @@
-// What a position encoding is to the rest of the program. One file per encoding in position/; position/factory.h chooses by configuration.
+// What a position encoding is to the rest of the program. One file per encoding in position/; make_position_encoding chooses by configuration.
 #pragma once
 
 #include <torch/torch.h>
@@ -15,12 +15,16 @@ namespace liere {
 struct BackboneShape {
   int64_t depth, heads, head_dim, width;
   std::vector<int64_t> trained_grid;  // tokens per axis at the training size
+  torch::Device device = torch::kCPU;  // where the parameters are made; kMeta for a dry run
 };
 
 class PositionEncoding : public torch::nn::Module {
  public:
   /// tokens [B, T, width], CLS first -> the same shape; adds the learned absolute table (interpolated to the grid) where there is one.
-  virtual torch::Tensor embed(const torch::Tensor& tokens_BTW, const TokenGrid& grid) const { return tokens_BTW; }
+  virtual torch::Tensor embed(const torch::Tensor& tokens_BTW, const TokenGrid& grid) const;
+
+  /// Draws the initial values from named_seed(seed, name): position_embedding N(0, 1), generators U[0, init_scale).
+  virtual void initialize(uint64_t seed);
 
   /// Rotations of every layer for a grid, without autograd. `with_gradient` allocates the zeroed accumulator (training).
   /// Called once per optimiser step by the Trainer, once per evaluation and grid by the Evaluator.
@@ -35,9 +39,16 @@ class PositionEncoding : public torch::nn::Module {
 
   /// max |R^T R - I| and the like are reported on this; overridden position rule for the resolution test.
   virtual void set_position_rule(PositionRule rule) {}
+
+ protected:
+  /// Adds the parameter position_embedding [T, width] (position/absolute.h).
+  void add_absolute_table(const BackboneShape& shape);
+
+ private:
+  torch::Tensor position_embedding_TW_;  // undefined without a table
 };
 
-/// Builds the encoding named by the configuration; its parameters are initialised by Vit (keyed by seed and name).
+/// Builds the encoding named by the configuration; its parameters hold nothing until initialize() or a checkpoint fills them.
 std::shared_ptr<PositionEncoding> make_position_encoding(const PositionConfig& config, const BackboneShape& shape);
 
 }  // namespace liere

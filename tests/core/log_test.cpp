@@ -2,6 +2,7 @@
 #include "core/log.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -71,11 +72,21 @@ std::string terminal_stderr(unsigned short columns, Body body) {
     const RedirectedStderr redirected(terminal);
     body();
   }
-  std::string text(65536, '\0');
-  const ssize_t length = ::read(master, text.data(), text.size());
+  // What is written arrives a moment later: read up to a mark.
+  const std::string mark = "<end>";
+  std::string text;
+  if (::write(terminal, mark.data(), mark.size()) == static_cast<ssize_t>(mark.size())) {
+    char part[4096];
+    pollfd waiting{master, POLLIN, 0};
+    while (text.find(mark) == std::string::npos && ::poll(&waiting, 1, 10000) == 1) {
+      const ssize_t length = ::read(master, part, sizeof part);
+      if (length <= 0) break;
+      text.append(part, static_cast<size_t>(length));
+    }
+    text = text.substr(0, text.find(mark));
+  }
   ::close(terminal);
   ::close(master);
-  text.resize(length > 0 ? static_cast<size_t>(length) : 0);
   return text;
 }
 

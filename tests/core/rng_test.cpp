@@ -2,12 +2,18 @@
 #include "core/rng.h"
 
 #include <algorithm>
+#include <cinttypes>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <numeric>
 #include <set>
+#include <sstream>
 #include <vector>
 
 #include "core/philox.h"
@@ -53,6 +59,61 @@ double beta_cdf(double a, double b, double x) {
   return std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b)) / p * sum * upper / steps;
 }
 
+std::string hex(uint64_t value, int digits) {
+  char text[24];
+  std::snprintf(text, sizeof text, "%0*" PRIx64, digits, value);
+  return text;
+}
+
+std::string exact(double value) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%.17g", value);
+  return text;
+}
+
+// `count` results of `draw`, each called on the stream of the page's examples.
+template <typename Draw>
+std::string drawn(int count, Draw draw) {
+  Rng rng(42, Purpose::kAugmentation, 1, 2, 3);
+  std::string text;
+  for (int i = 0; i < count; ++i) text.append(1, ' ').append(draw(rng));
+  return text + "\n";
+}
+
+// The block of test vectors as docs/numerics.md should have it.
+std::string vectors() {
+  std::ostringstream out;
+  for (const uint64_t seed : {0, 42})
+    for (const int purpose : {1, 2, 3})
+      out << "stream_key(" << seed << ", " << purpose << ") = " << hex(stream_key(seed, static_cast<Purpose>(purpose)), 16) << "\n";
+  out << "named_seed(0, \"\") = " << hex(named_seed(0, ""), 16) << "\n";
+  out << "named_seed(42, \"head.weight\") = " << hex(named_seed(42, "head.weight"), 16) << "\n";
+  const std::string stream = "Rng(42, 4, 1, 2, 3) ";
+  out << stream << "bits32" << drawn(8, [](Rng& rng) { return hex(rng.bits32(), 8); });
+  out << stream << "bits64" << drawn(2, [](Rng& rng) { return hex(rng.bits64(), 16); });
+  out << stream << "uniform" << drawn(3, [](Rng& rng) { return exact(rng.uniform()); });
+  out << stream << "normal" << drawn(3, [](Rng& rng) { return exact(rng.normal()); });
+  out << stream << "integer(1000)" << drawn(8, [](Rng& rng) { return std::to_string(rng.integer(1000)); });
+  out << stream << "integer(2^40)" << drawn(3, [](Rng& rng) { return std::to_string(rng.integer(int64_t(1) << 40)); });
+  out << stream << "beta(0.8, 0.8)" << drawn(3, [](Rng& rng) { return exact(rng.beta(0.8, 0.8)); });
+  out << stream << "beta(2, 5)" << drawn(3, [](Rng& rng) { return exact(rng.beta(2, 5)); });
+  out << stream << "permutation(10)";
+  for (const int64_t i : Rng(42, Purpose::kAugmentation, 1, 2, 3).permutation(10)) out << " " << i;
+  const uint64_t key = stream_key(named_seed(42, "head.weight"), Purpose::kParameter);
+  double values[4];
+  fill_uniform(key, values, 4, -1, 1);
+  out << "\nfill_uniform(stream_key(named_seed(42, \"head.weight\"), 1), -1, 1)";
+  for (const double value : values) out << " " << exact(value);
+  fill_normal(key, values, 4, 0, 1);
+  out << "\nfill_normal(stream_key(named_seed(42, \"head.weight\"), 1), 0, 1)";
+  for (const double value : values) out << " " << exact(value);
+  double sine, cosine;
+  portable_sincos(2.5, sine, cosine);
+  out << "\nlog(0.1) " << exact(portable_log(0.1)) << "\nexp(-0.3) " << exact(portable_exp(-0.3)) << "\nsincos(2.5) " << exact(sine) << " "
+      << exact(cosine) << "\n";
+  return out.str();
+}
+
 }  // namespace
 
 TEST_CASE("Philox4x32-10 gives the known answers of Random123") {
@@ -61,6 +122,15 @@ TEST_CASE("Philox4x32-10 gives the known answers of Random123") {
   CHECK(philox4x32({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}) ==
         Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
   static_assert(philox_block(0, 0, 0, 0, 0).word[0] == 0x6627e8d5, "the form for kernels is the same function");
+}
+
+TEST_CASE("the program draws the numbers of docs/numerics.md") {
+  std::ifstream in(std::filesystem::path(LIERE_SOURCE_DIR) / "docs/numerics.md");
+  const std::string page{std::istreambuf_iterator<char>(in), {}}, opening = "```vectors\n";
+  const size_t begin = page.find(opening);
+  REQUIRE(begin != std::string::npos);
+  const size_t first = begin + opening.size();
+  CHECK(page.substr(first, page.find("```", first) - first) == vectors());
 }
 
 TEST_CASE("a stream reads the blocks of its counter, one word at a time") {

@@ -1,4 +1,7 @@
-// The arrow task: the answer stands where the base of the Y points, everything random is uniform and independent, and a picture depends on its index alone.
+// The arrow task: the answer stands where the base of the Y points, everything random is uniform and independent, and a picture depends on its index
+// alone.
+#include "data/datasets/arrows.h"
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -8,7 +11,6 @@
 #include <set>
 
 #include "core/check.h"
-#include "data/datasets/arrows.h"
 #include "data/datasets/factory.h"
 #include "data/matchers.h"
 
@@ -19,9 +21,11 @@ namespace {
 
 using Counts = std::vector<int64_t>;
 
-/// Pearson's statistic against equal expectations, in standard deviations above its mean: (X^2 - k) / sqrt(2 k) with k degrees of freedom. Below 4 for chance.
+/// Pearson's statistic against equal expectations, in standard deviations above its mean: (X^2 - k) / sqrt(2 k) with k degrees of freedom. Below 4
+/// for chance.
 double excess(const Counts& counts) {
-  const double total = static_cast<double>(std::accumulate(counts.begin(), counts.end(), int64_t(0))), expected = total / static_cast<double>(counts.size());
+  const double total = static_cast<double>(std::accumulate(counts.begin(), counts.end(), int64_t(0))),
+               expected = total / static_cast<double>(counts.size());
   double statistic = 0;
   for (const int64_t n : counts) statistic += (static_cast<double>(n) - expected) * (static_cast<double>(n) - expected) / expected;
   const double freedom = static_cast<double>(counts.size()) - 1;
@@ -105,13 +109,16 @@ TEST_CASE("label and base are uniform and independent of each other and of the c
   for (size_t base = 0; base < 4; ++base) {
     Counts allowed;
     for (int64_t cell = 0; cell < kGrid * kGrid; ++cell) {
-      if (neighbour(cell, Direction(base), kGrid) >= 0) allowed.push_back(y_cells[base][cell]);
-      else CHECK(y_cells[base][cell] == 0);
+      if (neighbour(cell, Direction(base), kGrid) >= 0)
+        allowed.push_back(y_cells[base][cell]);
+      else
+        CHECK(y_cells[base][cell] == 0);
     }
     CHECK(allowed.size() == 72);
     CHECK(excess(allowed) < 4);
   }
-  // Y and answer together stand on edge cells a little less often than on others (a corner belongs to 2 pairs, an inner cell to 4), so the distractors a little more often: within 2 %.
+  // Y and answer together stand on edge cells a little less often than on others (a corner belongs to 2 pairs, an inner cell to 4), so the
+  // distractors a little more often: within 2 %.
   for (const Counts* counts : {&arrow_cells, &letter_cells}) {
     const double mean = static_cast<double>(std::accumulate(counts->begin(), counts->end(), int64_t(0))) / (kGrid * kGrid);
     for (const int64_t n : *counts) CHECK(std::abs(static_cast<double>(n) / mean - 1) < 0.02 + 4 / std::sqrt(mean));
@@ -156,8 +163,10 @@ TEST_CASE("balanced directions stay independent of the label when four does not 
   std::vector<Counts> occurring(4);  // two of the four directions occur twice: six possibilities
   for (size_t pattern = 0; pattern < 16; ++pattern)
     for (size_t label = 0; label < 4; ++label)
-      if (std::popcount(pattern) == 2) occurring[label].push_back(label_counts[label][pattern]);
-      else CHECK(label_counts[label][pattern] == 0);
+      if (std::popcount(pattern) == 2)
+        occurring[label].push_back(label_counts[label][pattern]);
+      else
+        CHECK(label_counts[label][pattern] == 0);
   CHECK(dependence(occurring) < 4);
 }
 

@@ -1,6 +1,7 @@
 // Contact sheets: where each sample's pixels and caption are.
-#include "core/check.h"
 #include "data/browse.h"
+
+#include "core/check.h"
 #include "data/matchers.h"
 
 using namespace liere;

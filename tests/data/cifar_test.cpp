@@ -1,12 +1,13 @@
 // CIFAR files made here: what is read, and what is refused with which words (record and byte offset).
+#include "data/datasets/cifar.h"
+
 #include <cstring>
 #include <fstream>
 
 #include "core/check.h"
-#include "data/datasets/cifar.h"
 #include "data/datasets/factory.h"
-#include "data/md5.h"
 #include "data/matchers.h"
+#include "data/md5.h"
 #include "support/fixtures.h"
 
 using namespace liere;
@@ -151,9 +152,9 @@ TEST_CASE("damaged CIFAR-100 files are refused with the byte offset") {
     return bytes;
   };
   CHECK_THAT(message_for(whole + "x"), has("has 15,371 bytes") && has("record 5, which begins at byte 15370, is incomplete"));  // an extra byte
-  CHECK_THAT(message_for(whole.substr(0, 4 * kRecord100 + 1000)), has("record 4, which begins at byte 12296"));                      // truncated
-  CHECK_THAT(message_for(whole.substr(0, whole.size() - 1)), has("record 4, which begins at byte 12296"));                           // one byte short
-  CHECK_THAT(message_for(records(5, 1)), has("multiple of the 3,074 bytes") && has("byte 12296"));                              // CIFAR-10's record size
+  CHECK_THAT(message_for(whole.substr(0, 4 * kRecord100 + 1000)), has("record 4, which begins at byte 12296"));                 // truncated
+  CHECK_THAT(message_for(whole.substr(0, whole.size() - 1)), has("record 4, which begins at byte 12296"));                      // one byte short
+  CHECK_THAT(message_for(records(5, 1)), has("multiple of the 3,074 bytes") && has("byte 12296"));  // CIFAR-10's record size
   CHECK_THAT(message_for(""), has("it is empty"));
   CHECK_THAT(message_for(with_byte(3 * kRecord100 + 1, 100)), has("record 3 has the fine label 100 at byte 9223, expected 0..99"));
   CHECK_THAT(message_for(with_byte(4 * kRecord100 + 1, 255)), has("record 4 has the fine label 255 at byte 12297"));
@@ -190,7 +191,8 @@ TEST_CASE("a file that is not the official one says so") {
   test::TemporaryFolder folder;
   write(folder.path() / "test.bin", records(5, 2));
   const auto dataset = make_dataset(cifar100(folder.path()), Split::kTest);
-  CHECK_THAT(dataset->describe(), has("5 images 32x32 (not the official 10,000), 100 classes") && has(md5(records(5, 2)) + " (not the official file's"));
+  CHECK_THAT(dataset->describe(),
+             has("5 images 32x32 (not the official 10,000), 100 classes") && has(md5(records(5, 2)) + " (not the official file's"));
   const auto problems = dataset->verify();
   REQUIRE(problems.size() == 2);
   CHECK_THAT(problems[0], has("5 records, the published split has 10,000"));

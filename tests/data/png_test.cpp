@@ -1,4 +1,6 @@
 // PNG files, read back with libpng.
+#include "data/png.h"
+
 #include <png.h>
 
 #include <cstring>
@@ -6,7 +8,6 @@
 #include "core/check.h"
 #include "core/files.h"
 #include "data/matchers.h"
-#include "data/png.h"
 #include "support/fixtures.h"
 
 using namespace liere;

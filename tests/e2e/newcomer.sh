@@ -6,7 +6,7 @@ source "$(dirname "$0")/expect.sh"
 
 for command in liere-train liere-eval liere-data liere-report; do
   expect 0 "$command" --help
-  says "$command" --help Example
+  says --help options
   expect 2 "$command"
   says --help
   expect 2 "$command" --no-such-option

@@ -1,6 +1,7 @@
-// The drawn cells of the arrow task: letters and arrows as strokes on an 11 x 11 design grid, rendered once for a given cell size with 8 x 8 samples per pixel.
-// All letters have one colour, all arrows another, so that colour says nothing about the answer. Every cell carries the same faint line at its top and left edge:
-// a person sees the cells, and a model learns nothing about where a cell is. Only +, -, *, / and comparisons: the same bytes on every machine.
+// The drawn cells of the arrow task: letters and arrows as strokes on an 11 x 11 design grid, rendered once for a given cell size with 8 x 8 samples
+// per pixel. All letters have one colour, all arrows another, so that colour says nothing about the answer. Every cell carries the same faint line at
+// its top and left edge: a person sees the cells, and a model learns nothing about where a cell is. Only +, -, *, / and comparisons: the same bytes
+// on every machine.
 #pragma once
 
 #include <cstdint>

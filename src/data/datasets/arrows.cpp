@@ -28,8 +28,8 @@ class FreeCells {
   std::vector<bool> taken_;
 };
 
-/// Directions of the arrows beside the answer such that all arrows together hold each direction equally often. Where the number of arrows is no multiple of 4,
-/// the directions that occur once more are drawn independently of the answer.
+/// Directions of the arrows beside the answer such that all arrows together hold each direction equally often. Where the number of arrows is no
+/// multiple of 4, the directions that occur once more are drawn independently of the answer.
 std::vector<Direction> balanced_directions(Rng& rng, int64_t arrows, Direction label) {
   const auto surplus = rng.permutation(kDirections);
   std::vector<Direction> rest;
@@ -52,11 +52,13 @@ void check_config(const ArrowsConfig& config, int64_t grid) {
   if (config.letters.empty() || config.letters.back() != 'Y' || std::count(config.letters.begin(), config.letters.end(), 'Y') != 1)
     throw ConfigError("data.letters is \"" + config.letters + "\", expected letters that end in their only Y, such as ABCDEY.");
   if (const size_t unknown = config.letters.find_first_not_of(ArrowTiles::kLetters); unknown != std::string::npos)
-    throw ConfigError(std::string("data.letters has '") + config.letters[unknown] + "', expected letters out of " + std::string(ArrowTiles::kLetters) + ".");
+    throw ConfigError(std::string("data.letters has '") + config.letters[unknown] + "', expected letters out of " +
+                      std::string(ArrowTiles::kLetters) + ".");
   if (grid < 2 || config.cell < 8 || config.arrows < 1 || config.train_size < 1 || config.test_size < 1)
     throw ConfigError("data.grid must be at least 2, data.cell at least 8, data.arrows, data.train_size and data.test_size at least 1.");
   if (config.directions == ArrowDirections::kBalanced && config.arrows < kDirections)
-    throw ConfigError("data.directions is balanced but data.arrows is " + std::to_string(config.arrows) + ", expected at least 4, one for each direction.");
+    throw ConfigError("data.directions is balanced but data.arrows is " + std::to_string(config.arrows) +
+                      ", expected at least 4, one for each direction.");
   if (objects > grid * grid)
     throw ConfigError("data.arrows and data.letters put " + std::to_string(objects) + " objects into a grid of " + std::to_string(grid * grid) +
                       " cells; raise data.grid or lower data.arrows.");
@@ -64,7 +66,8 @@ void check_config(const ArrowsConfig& config, int64_t grid) {
 
 class Picture final : public Source {
  public:
-  Picture(const ArrowsConfig& config, const ArrowTiles& tiles, const std::vector<uint8_t>& band, Split split, int64_t index, int64_t grid, int64_t label)
+  Picture(const ArrowsConfig& config, const ArrowTiles& tiles, const std::vector<uint8_t>& band, Split split, int64_t index, int64_t grid,
+          int64_t label)
       : config_(config), tiles_(tiles), band_(band), split_(split), index_(index), grid_(grid), label_(label) {}
 
   SourceInfo info() const override {
@@ -94,7 +97,8 @@ class Picture final : public Source {
     const int64_t first_column = std::max(left, box.left), end_column = std::min(left + cell, box.left + box.width);
     if (first_column >= end_column) return;
     for (int64_t row = first_row; row < end_row; ++row)
-      std::memcpy(frames.u8() + ((row - box.top) * box.width + first_column - box.left) * 3, tile + ((row - top) * cell + first_column - left) * 3, (end_column - first_column) * 3);
+      std::memcpy(frames.u8() + ((row - box.top) * box.width + first_column - box.left) * 3, tile + ((row - top) * cell + first_column - left) * 3,
+                  (end_column - first_column) * 3);
   }
 
   const ArrowsConfig& config_;
@@ -129,8 +133,9 @@ class Arrows final : public Dataset {
   }
   std::string describe() const override {
     const std::string side = std::to_string(grid_ * config_.cell), cells = std::to_string(grid_);
-    return name() + ": " + format_count(size()) + " pictures " + side + "x" + side + " of " + cells + "x" + cells + " cells, " + std::to_string(config_.arrows) +
-           " arrows (" + std::string(name_of(config_.directions)) + " directions), letters " + config_.letters + ", 4 classes, drawn from data.seed " + std::to_string(config_.seed);
+    return name() + ": " + format_count(size()) + " pictures " + side + "x" + side + " of " + cells + "x" + cells + " cells, " +
+           std::to_string(config_.arrows) + " arrows (" + std::string(name_of(config_.directions)) + " directions), letters " + config_.letters +
+           ", 4 classes, drawn from data.seed " + std::to_string(config_.seed);
   }
 
  private:
@@ -155,7 +160,8 @@ ArrowsPicture arrange_arrows(const ArrowsConfig& config, Split split, int64_t in
   const bool vertical = picture.base == Direction::kUp || picture.base == Direction::kDown;
   const int64_t rows = vertical ? grid - 1 : grid, columns = vertical ? grid : grid - 1;
   const int64_t place = rng.integer(rows * columns);
-  const int64_t row = place / columns + (picture.base == Direction::kUp ? 1 : 0), column = place % columns + (picture.base == Direction::kLeft ? 1 : 0);
+  const int64_t row = place / columns + (picture.base == Direction::kUp ? 1 : 0),
+                column = place % columns + (picture.base == Direction::kLeft ? 1 : 0);
   const int64_t step = picture.base == Direction::kUp ? -grid : picture.base == Direction::kDown ? grid : picture.base == Direction::kLeft ? -1 : 1;
   picture.y_cell = row * grid + column;
   free.take(picture.y_cell);

@@ -67,23 +67,26 @@ std::filesystem::path find_folder(const std::filesystem::path& root, const Layou
   std::error_code ignored;
   for (const auto& folder : {root, root / layout.folder})
     if (std::filesystem::exists(folder / layout.files[0], ignored)) return folder;
-  throw DataError(layout.name + " was not found: expected " + layout.files[0] + " in " + std::filesystem::absolute(root).lexically_normal().string() + " (or in " +
-                  layout.folder + "/ below it); " + layout.remedy + ".");
+  throw DataError(layout.name + " was not found: expected " + layout.files[0] + " in " + std::filesystem::absolute(root).lexically_normal().string() +
+                  " (or in " + layout.folder + "/ below it); " + layout.remedy + ".");
 }
 
 void check_records(const std::string& bytes, const std::string& path, const Layout& layout) {
   const int64_t size = static_cast<int64_t>(bytes.size()), record_bytes = layout.record_bytes(), records = size / record_bytes;
   if (size == 0 || size % record_bytes != 0)
-    throw DataError(path + " has " + format_count(size) + " bytes, expected a multiple of the " + format_count(record_bytes) + " bytes of a record: " +
-                    (size == 0 ? "it is empty" : "record " + std::to_string(records) + ", which begins at byte " + std::to_string(records * record_bytes) + ", is incomplete") +
-                    "; " + layout.remedy + ".");
+    throw DataError(
+        path + " has " + format_count(size) + " bytes, expected a multiple of the " + format_count(record_bytes) + " bytes of a record: " +
+        (size == 0 ? "it is empty"
+                   : "record " + std::to_string(records) + ", which begins at byte " + std::to_string(records * record_bytes) + ", is incomplete") +
+        "; " + layout.remedy + ".");
   for (int64_t record = 0; record < records; ++record)
     for (int64_t i = 0; i < layout.label_bytes; ++i) {
       const int64_t offset = record * record_bytes + i;
       const int found = static_cast<unsigned char>(bytes[offset]);
       if (found > layout.label_limit[i])
-        throw DataError(path + ": record " + std::to_string(record) + " has the " + layout.label_name[i] + " " + std::to_string(found) + " at byte " + std::to_string(offset) +
-                        ", expected 0.." + std::to_string(layout.label_limit[i]) + ": the file is damaged or is not " + layout.name + "; " + layout.remedy + ".");
+        throw DataError(path + ": record " + std::to_string(record) + " has the " + layout.label_name[i] + " " + std::to_string(found) + " at byte " +
+                        std::to_string(offset) + ", expected 0.." + std::to_string(layout.label_limit[i]) + ": the file is damaged or is not " +
+                        layout.name + "; " + layout.remedy + ".");
     }
 }
 
@@ -155,9 +158,12 @@ class Cifar final : public Dataset {
 
   std::string describe() const override {
     const std::string digest = md5(records_);
-    const std::string origin = layout_.official_md5.empty() ? "" : digest == layout_.official_md5 ? " (official)" : " (not the official file's " + layout_.official_md5 + ")";
+    const std::string origin = layout_.official_md5.empty()     ? ""
+                               : digest == layout_.official_md5 ? " (official)"
+                                                                : " (not the official file's " + layout_.official_md5 + ")";
     const std::string count = size() == layout_.official_size ? "" : " (not the official " + format_count(layout_.official_size) + ")";
-    return layout_.name + ": " + format_count(size()) + " images 32x32" + count + ", " + std::to_string(class_names_.size()) + " classes, md5 " + digest + origin;
+    return layout_.name + ": " + format_count(size()) + " images 32x32" + count + ", " + std::to_string(class_names_.size()) + " classes, md5 " +
+           digest + origin;
   }
 
   std::vector<std::string> verify() const override {
@@ -171,7 +177,8 @@ class Cifar final : public Dataset {
     const int64_t expected = layout_.official_size / static_cast<int64_t>(counts.size());
     for (size_t c = 0; c < counts.size() && size() == layout_.official_size; ++c)
       if (counts[c] != expected)
-        problems.push_back(layout_.name + ": class " + std::to_string(c) + " (" + class_names_[c] + ") has " + format_count(counts[c]) + " images, published are " + format_count(expected));
+        problems.push_back(layout_.name + ": class " + std::to_string(c) + " (" + class_names_[c] + ") has " + format_count(counts[c]) +
+                           " images, published are " + format_count(expected));
     return problems;
   }
 
@@ -180,13 +187,15 @@ class Cifar final : public Dataset {
 
   Layout layout_;
   std::vector<std::string> class_names_;
-  std::string records_;                  // of all files, in order
+  std::string records_;                 // of all files, in order
   std::vector<int64_t> first_of_file_;  // index of each file's first record
 };
 
 }  // namespace
 
-std::unique_ptr<Dataset> make_cifar(const Cifar100Config& config, Split split) { return std::make_unique<Cifar>(config.root, cifar100_layout(split)); }
+std::unique_ptr<Dataset> make_cifar(const Cifar100Config& config, Split split) {
+  return std::make_unique<Cifar>(config.root, cifar100_layout(split));
+}
 std::unique_ptr<Dataset> make_cifar(const Cifar10Config& config, Split split) { return std::make_unique<Cifar>(config.root, cifar10_layout(split)); }
 
 }  // namespace liere

@@ -75,10 +75,11 @@ Table equalize_table(const Histogram& histogram) {
   const int64_t step = (count - histogram[high]) / 255;
   if (step == 0) return tabulate(identity);
   int64_t below = step / 2;
+  int value = 0;  // min(below / step, 255): it only grows, so no division
   return tabulate([&](int p) {
-    const auto value = static_cast<uint8_t>(std::min<int64_t>(below / step, 255));
+    while (value < 255 && below >= (value + 1) * step) ++value;
     below += histogram[p];
-    return value;
+    return static_cast<uint8_t>(value);
   });
 }
 
@@ -86,6 +87,10 @@ Table equalize_table(const Histogram& histogram) {
 uint8_t blend(int degenerate, int value, float factor) {
   const float result = static_cast<float>(degenerate) + factor * static_cast<float>(value - degenerate);
   return static_cast<uint8_t>(std::clamp(result, 0.0f, 255.0f));
+}
+
+void blend_row(const uint8_t* __restrict degenerate, uint8_t* __restrict values, int64_t count, float factor) {
+  for (int64_t i = 0; i < count; ++i) values[i] = blend(degenerate[i], values[i], factor);
 }
 
 int grey(const uint8_t* pixel) { return static_cast<int>((19595u * pixel[0] + 38470u * pixel[1] + 7471u * pixel[2] + 32768u) >> 16); }
@@ -141,12 +146,10 @@ Frames adjust_brightness(Frames frames, double factor) {
 
 Frames adjust_color(Frames frames, double factor) {
   require_pixels(frames, "color");
-  uint8_t* pixel = frames.u8();
-  const int64_t count = frames.shape().frames * pixels_per_frame(frames);
-  for (int64_t i = 0; i < count; ++i, pixel += 3) {
-    const int degenerate = grey(pixel);
-    for (int c = 0; c < 3; ++c) pixel[c] = blend(degenerate, pixel[c], static_cast<float>(factor));
-  }
+  Frames greys(PixelType::kU8, frames.shape());  // a plane of its own: the blend over contiguous bytes vectorises
+  const int64_t count = frames.shape().elements();
+  for (int64_t i = 0; i < count; i += 3) std::fill_n(greys.u8() + i, 3, static_cast<uint8_t>(grey(frames.u8() + i)));
+  blend_row(greys.u8(), frames.u8(), count, static_cast<float>(factor));
   return frames;
 }
 

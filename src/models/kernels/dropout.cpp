@@ -2,7 +2,11 @@
 #include "models/kernels/dropout.h"
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#if __GNUC__ >= 12
 #define LIERE_PROCESSOR_VERSIONS __attribute__((target_clones("default", "avx2", "arch=x86-64-v4")))
+#else
+#define LIERE_PROCESSOR_VERSIONS __attribute__((target_clones("default", "avx2", "avx512f")))
+#endif
 #else
 #define LIERE_PROCESSOR_VERSIONS
 #endif

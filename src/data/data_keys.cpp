@@ -1,0 +1,29 @@
+#include "data/data_keys.h"
+
+#include "core/check.h"
+
+namespace liere {
+namespace {
+
+template <class T>
+void read_key(const ConfigNode* node, const std::string& path, T& value, const FieldRule& rule = {}) {
+  if (node) decode_value(*node, path, rule, value);
+}
+
+}  // namespace
+
+DataKeys read_data_keys(const ConfigNode& root) {
+  if (!root.find("data")) throw ConfigError("The configuration has no key data, expected the data set there, such as data: {kind: cifar100}.");
+  DataKeys keys;
+  read_key(root.find("data"), "data", keys.data);
+  read_key(root.find("augment"), "augment", keys.augment);
+  read_key(root.find("seed"), "seed", keys.seed);
+  std::vector<int64_t> size = {keys.height, keys.width};
+  if (const ConfigNode* model = root.find("model")) read_key(model->find("input_size"), "model.input_size", size, at_least(1));
+  if (size.size() != 2) throw ConfigError("model.input_size has " + std::to_string(size.size()) + " axes, expected [rows, columns] of a picture.");
+  keys.height = size[0];
+  keys.width = size[1];
+  return keys;
+}
+
+}  // namespace liere

@@ -1,0 +1,316 @@
+#include "data/loader.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <numeric>
+#include <thread>
+
+#include "core/check.h"
+
+namespace liere {
+namespace {
+
+// A batch under way. Rows are claimed and counted under the loader's mutex; their contents are written outside it, each by the thread that claimed
+// it.
+struct Pending {
+  WorkItem work;
+  Batch batch;
+  int64_t rows = 0;  // samples, without the padding
+  int64_t claimed = 0, finished = 0;
+  int64_t failed_row = -1;
+  std::exception_ptr error;
+};
+
+struct Claim {
+  std::shared_ptr<Pending> pending;
+  int64_t begin = 0, end = 0;
+};
+
+// The sample that a thread works on; kept while the next row is another view of it.
+struct OpenSample {
+  int64_t index = -1;
+  std::string name;  // for messages
+  std::unique_ptr<Source> source;
+  SourceInfo info;
+};
+
+// The exception on its way, as a DataError that names the sample; the program's own errors of other kinds stay what they are.
+std::exception_ptr named_error(const std::string& name) {
+  try {
+    throw;
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::kData || std::string(error.what()).find(name) != std::string::npos) return std::current_exception();
+    return std::make_exception_ptr(DataError(name + ": " + error.what()));
+  } catch (const std::exception& error) {
+    return std::make_exception_ptr(DataError(name + ": " + error.what()));
+  } catch (...) {
+    return std::current_exception();
+  }
+}
+
+std::string text(const FrameShape& shape) {
+  return std::to_string(shape.frames) + " x " + std::to_string(shape.height) + " x " + std::to_string(shape.width) + " x " +
+         std::to_string(shape.channels);
+}
+
+// Signals are for the main thread: threads started inside inherit this mask.
+class BlockedSignals {
+ public:
+  BlockedSignals() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_;
+};
+
+}  // namespace
+
+struct Loader::State {
+  const Dataset& dataset;
+  const Recipe& recipe;
+  const uint64_t seed;
+  const LoaderOptions options;
+  const WorkPlan plan;
+
+  std::mutex mutex;
+  std::condition_variable work_changed, batch_finished;
+  std::deque<std::shared_ptr<Pending>> window;  // in order; the front is delivered next
+  int64_t next_number = 0;
+  bool exhausted = false, stopping = false;
+  std::exception_ptr error;  // delivered; every later call repeats it
+  std::vector<std::thread> threads;
+
+  // Both need the mutex to be held.
+  bool open_batch();
+  bool claim(Claim& claim);
+
+  void fill(const Claim& claim);
+  void load_row(Pending& pending, int64_t row, OpenSample& sample) const;
+  void work();
+
+  ~State() {
+    {
+      const std::lock_guard lock(mutex);
+      stopping = true;
+    }
+    work_changed.notify_all();
+    for (auto& thread : threads) thread.join();
+  }
+};
+
+// Buffers of the next batch, everything but the pictures filled in. False after the last.
+bool Loader::State::open_batch() {
+  auto pending = std::make_shared<Pending>();
+  try {
+    auto item = plan(next_number);
+    if (!item) {
+      exhausted = true;
+      return false;
+    }
+    pending->work = std::move(*item);
+    const auto& work = pending->work;
+    const auto rows = static_cast<int64_t>(work.indices.size());
+    if ((!work.slots.empty() && work.slots.size() != work.indices.size()) || (!work.views.empty() && work.views.size() != work.indices.size()))
+      throw ConfigError("loader: the work of batch " + std::to_string(next_number) + " has " + std::to_string(rows) + " samples but " +
+                        std::to_string(work.slots.size()) + " slots and " + std::to_string(work.views.size()) + " views");
+    pending->rows = rows;
+    const int64_t size = std::max(rows, work.pad_to);
+    const FrameShape shape = recipe.output_shape();
+    const auto memory = torch::TensorOptions().pinned_memory(options.pinned);
+    auto& batch = pending->batch;
+    batch.input = shape.frames == 1 ? torch::empty({size, shape.channels, shape.height, shape.width}, memory.dtype(torch::kFloat32))
+                                    : torch::empty({size, shape.channels, shape.frames, shape.height, shape.width}, memory.dtype(torch::kFloat32));
+    for (auto* tensor : {&batch.labels_B, &batch.indices_B, &batch.views_B}) *tensor = torch::empty({size}, memory.dtype(torch::kInt64));
+    batch.weights_B = torch::empty({size}, memory.dtype(torch::kFloat32));
+    if (!work.slots.empty()) batch.slots_B = torch::empty({size}, torch::kInt64);
+    for (int64_t row = 0; row < size; ++row) {
+      const bool real = row < rows;
+      batch.labels_B.mutable_data_ptr<int64_t>()[row] = 0;  // rows of samples get theirs with the picture
+      batch.weights_B.mutable_data_ptr<float>()[row] = real ? 1.0f : 0.0f;
+      batch.indices_B.mutable_data_ptr<int64_t>()[row] = real ? work.indices[row] : -1;
+      batch.views_B.mutable_data_ptr<int64_t>()[row] = !real ? -1 : work.views.empty() ? 0 : work.views[row];
+      if (batch.slots_B.defined()) batch.slots_B.mutable_data_ptr<int64_t>()[row] = real ? work.slots[row] : -1;
+    }
+    std::fill_n(batch.input.mutable_data_ptr<float>() + rows * shape.elements(), (size - rows) * shape.elements(), 0.0f);
+  } catch (...) {
+    pending->error = std::current_exception();
+    pending->rows = 0;
+    exhausted = true;
+  }
+  ++next_number;
+  window.push_back(std::move(pending));
+  return true;
+}
+
+// The next rows that nobody works on, opening a batch where the window allows it. False: nothing to do now.
+bool Loader::State::claim(Claim& claim) {
+  while (true) {
+    for (const auto& pending : window)
+      if (pending->claimed < pending->rows) {
+        // Few rows at a time, so that workers finish a batch together; more for large batches of small pictures, where the mutex would be felt.
+        const int64_t rows = std::clamp<int64_t>(pending->rows / (4 * std::max<int64_t>(options.workers, 1)), 1, 16);
+        claim = {pending, pending->claimed, std::min(pending->claimed + rows, pending->rows)};
+        pending->claimed = claim.end;
+        return true;
+      }
+    if (exhausted || static_cast<int64_t>(window.size()) >= options.prefetch) return false;
+    const bool opened = open_batch();
+    if (!opened || window.back()->rows == 0) batch_finished.notify_all();  // the end, an error, or a batch of padding alone: nobody else will say so
+    if (!opened) return false;
+  }
+}
+
+void Loader::State::load_row(Pending& pending, int64_t row, OpenSample& sample) const {
+  const int64_t index = pending.work.indices[row], view = pending.work.views.empty() ? 0 : pending.work.views[row];
+  if (sample.index != index) {
+    sample = {index, "sample " + std::to_string(index), nullptr, {}};
+    sample.source = dataset.open(index);
+    sample.info = sample.source->info();
+    sample.name = sample.info.name;
+  }
+  const Plan plan = recipe.plan(
+      sample.info, Rng(seed, Purpose::kAugmentation, pending.work.epoch, static_cast<uint32_t>(index), static_cast<uint32_t>(view)), view);
+  Frames frames = sample.source->decode(plan.request);
+  if (plan.finish) frames = plan.finish(std::move(frames));
+  const FrameShape shape = recipe.output_shape();
+  if (!(frames.shape() == shape))
+    throw DataError(sample.name + ": the recipe made frames of " + text(frames.shape()) + " (frames x height x width x channels), expected " +
+                    text(shape));
+  normalize(frames, recipe.normalization(), pending.batch.input.mutable_data_ptr<float>() + row * shape.elements());
+  pending.batch.labels_B.mutable_data_ptr<int64_t>()[row] = sample.info.label;
+}
+
+void Loader::State::fill(const Claim& claim) {
+  OpenSample sample;
+  int64_t row = claim.begin;
+  std::exception_ptr failure;
+  try {
+    for (; row < claim.end; ++row) {
+      if (row > claim.begin) {
+        const std::lock_guard lock(mutex);
+        if (stopping) return;
+      }
+      load_row(*claim.pending, row, sample);
+    }
+  } catch (...) {
+    failure = named_error(sample.name);
+  }
+  const std::lock_guard lock(mutex);
+  auto& pending = *claim.pending;
+  // The lowest failing row counts, whoever met one first: the message does not depend on the workers.
+  if (failure && (pending.failed_row < 0 || row < pending.failed_row)) {
+    pending.failed_row = row;
+    pending.error = failure;
+  }
+  pending.finished += claim.end - claim.begin;
+  if (pending.finished == pending.rows) batch_finished.notify_all();
+}
+
+void Loader::State::work() {
+  pthread_setname_np(pthread_self(), "loader");
+  std::unique_lock lock(mutex);
+  while (!stopping) {
+    Claim mine;
+    if (!claim(mine)) {
+      work_changed.wait(lock);
+      continue;
+    }
+    lock.unlock();
+    fill(mine);
+    mine = {};
+    lock.lock();
+  }
+}
+
+Loader::Loader(const Dataset& dataset, const Recipe& recipe, uint64_t seed, LoaderOptions options, WorkPlan plan)
+    : state_(new State{dataset, recipe, seed, options, std::move(plan)}) {
+  if (options.workers < 0 || options.prefetch < 1)
+    throw ConfigError("loader: expected workers >= 0 and prefetch >= 1, found " + std::to_string(options.workers) + " and " +
+                      std::to_string(options.prefetch));
+  if (dataset.size() > int64_t{0xffffffff})
+    throw ConfigError("loader: the dataset has " + std::to_string(dataset.size()) + " samples; at most 2^32 - 1 can be numbered");
+  const BlockedSignals blocked;
+  for (int64_t i = 0; i < options.workers; ++i) state_->threads.emplace_back([state = state_.get()] { state->work(); });
+}
+
+Loader::~Loader() = default;
+
+std::optional<Batch> Loader::next() {
+  const auto start = std::chrono::steady_clock::now();
+  auto& state = *state_;
+  std::unique_lock lock(state.mutex);
+  if (state.error) std::rethrow_exception(state.error);
+  if (state.options.workers == 0) {
+    if (state.window.empty() && !state.exhausted) state.open_batch();
+    for (Claim mine; !state.window.empty() && state.window.front()->claimed < state.window.front()->rows;) {
+      state.claim(mine);
+      lock.unlock();
+      state.fill(mine);
+      lock.lock();
+    }
+  } else {
+    // The front may not be opened yet: only workers open batches.
+    state.batch_finished.wait(lock, [&] {
+      if (state.window.empty()) return state.exhausted;
+      return state.window.front()->finished == state.window.front()->rows;
+    });
+  }
+  wait_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (state.window.empty()) return std::nullopt;
+  const auto pending = std::move(state.window.front());
+  state.window.pop_front();
+  if (pending->error) {
+    state.error = pending->error;
+    state.stopping = true;
+  }
+  state.work_changed.notify_all();
+  if (pending->error) std::rethrow_exception(pending->error);
+  return std::move(pending->batch);
+}
+
+WorkPlan evaluation_plan(std::vector<int64_t> indices, int64_t batch_size, int64_t rank, int64_t world, int64_t views) {
+  if (batch_size < 1 || views < 1 || world < 1 || rank < 0 || rank >= world)
+    throw ConfigError("evaluation: expected batch_size, views, world >= 1 and 0 <= rank < world, found " + std::to_string(batch_size) + ", " +
+                      std::to_string(views) + ", " + std::to_string(world) + " and rank " + std::to_string(rank));
+  const int64_t rows = (batch_size + views - 1) / views * views;
+  const auto samples = std::make_shared<const std::vector<int64_t>>(std::move(indices));
+  return [=](int64_t batch_number) -> std::optional<WorkItem> {
+    const int64_t items = static_cast<int64_t>(samples->size()) * views;
+    const int64_t begin = (rank + batch_number * world) * rows, end = std::min(begin + rows, items);
+    if (begin >= items) return std::nullopt;
+    WorkItem work;
+    work.pad_to = rows;
+    for (int64_t item = begin; item < end; ++item) {
+      work.indices.push_back((*samples)[item / views]);
+      work.views.push_back(item % views);
+    }
+    return work;
+  };
+}
+
+WorkPlan evaluation_plan(int64_t size, int64_t batch_size, int64_t rank, int64_t world, int64_t views) {
+  std::vector<int64_t> indices(size);
+  std::iota(indices.begin(), indices.end(), 0);
+  return evaluation_plan(std::move(indices), batch_size, rank, world, views);
+}
+
+int64_t default_workers() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  // Fails on machines with more than 1024 cores, which have at least 4.
+  const int64_t cores = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 4;
+  return std::clamp<int64_t>(cores, 1, 4);
+}
+
+}  // namespace liere

@@ -1,0 +1,39 @@
+// Which device a command runs on: the key `device: auto | cpu | cuda`. Never a silent fall-back: `cuda` that cannot be had is an error (exit code 5)
+// that says what was found, what is needed and what to do; `auto` says in one line what it chose and why.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <string>
+
+namespace liere {
+
+/// What the machine and this build offer; gathered once, so that the decision itself is a pure function.
+struct CudaState {
+  bool built = false;        // this program contains CUDA kernels
+  bool gpu_present = false;  // the kernel driver of an NVIDIA GPU is loaded
+  int devices = 0;           // usable GPUs
+  std::string failure;       // why there is none: CUDA's own words; empty if there are some
+  int driver_version = 0;    // newest CUDA that the driver knows, as 1000 * major + 10 * minor; 0: no driver
+  int runtime_version = 0;   // CUDA that this program needs, likewise
+  std::string name;          // of the chosen GPU, e.g. "NVIDIA H100 80GB HBM3"
+  bool runs_kernels = true;  // our kernels are compiled for the chosen GPU's architecture
+  std::string architecture;  // of the chosen GPU, e.g. "7.5"
+};
+
+struct DeviceChoice {
+  torch::Device device;
+  std::string reason;    // one line for the log
+  bool warning = false;  // `auto` leaves a GPU unused that looks usable
+};
+
+/// `local_rank` numbers the processes on this machine: each has a GPU of its own.
+CudaState read_cuda_state(int local_rank = 0);
+
+/// Throws ConfigError for an unknown key and DeviceError where the device cannot be had.
+DeviceChoice decide_device(const std::string& key, const CudaState& state, int local_rank = 0);
+
+/// Decides, logs the reason, makes the GPU current.
+torch::Device choose_device(const std::string& key, int local_rank = 0);
+
+}  // namespace liere

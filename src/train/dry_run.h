@@ -1,0 +1,17 @@
+// What a training will need, without data or device: parameters, FLOPs, memory, steps.
+#pragma once
+
+#include <string>
+
+#include "train/experiment.h"
+#include "train/observers.h"
+
+namespace liere {
+
+/// Lines for the terminal. A data set that cannot be opened is a warning (official sizes are assumed), with the command that fetches it.
+std::string dry_run_report(const ExperimentConfig& config);
+
+/// One line about the step that --dry-run=step made.
+std::string describe_step(const StepReport& report);
+
+}  // namespace liere

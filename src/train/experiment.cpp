@@ -1,0 +1,77 @@
+#include "train/experiment.h"
+
+#include "core/check.h"
+#include "core/log.h"
+#include "train/device.h"
+
+namespace liere {
+namespace {
+
+template <class... F> struct Overloaded : F... { using F::operator()...; };
+
+void resolve_arrows(const ArrowsConfig& arrows, const VitConfig& model) {
+  const int64_t side = arrows.grid * arrows.cell;
+  if (model.input_size != std::vector<int64_t>{side, side})
+    throw ConfigError("data.grid * data.cell = " + std::to_string(arrows.grid) + " * " + std::to_string(arrows.cell) + " = " + std::to_string(side) +
+                      ", so model.input_size must be [" + std::to_string(side) + ", " + std::to_string(side) + "]. Change one of them.");
+}
+
+}  // namespace
+
+void resolve(ExperimentConfig& config) {
+  config.model.resolve();
+  if (const auto* arrows = std::get_if<ArrowsConfig>(&config.data.dataset)) resolve_arrows(*arrows, config.model);
+  if (config.model.axes() != 2)
+    throw ConfigError("model.input_size has " + std::to_string(config.model.axes()) + " axes, but data.kind holds pictures, which need [rows, columns].");
+  if (config.model.channels != 3) throw ConfigError("model.channels is " + std::to_string(config.model.channels) + ", but pictures have 3.");
+  if (!config.train.micro_batch) config.train.micro_batch = config.train.batch_size;
+  if (*config.train.micro_batch > config.train.batch_size)
+    throw ConfigError("train.micro_batch (" + std::to_string(*config.train.micro_batch) + ") is larger than train.batch_size (" +
+                      std::to_string(config.train.batch_size) + "). Lower it, or leave it out to use the whole batch.");
+}
+
+Experiment load_experiment(const std::string& config_name, const std::vector<std::string>& overrides) {
+  const auto path = find_config(config_name);
+  Experiment experiment{{}, load_config(path, overrides), path.stem().string()};
+  decode(experiment.node, experiment.config);
+  resolve(experiment.config);
+  if (experiment.config.output.empty()) experiment.config.output = "runs/" + experiment.name + "_seed" + std::to_string(experiment.config.seed);
+  return experiment;
+}
+
+std::string config_reference() {
+  return "# Configuration keys\n\nWritten by `liere-train --config-reference`; a test compares it with the code. Set a key in a YAML file or on the command line as `section.key=value`;\n"
+         "`base: FILE` inherits another file, relative to the one that names it.\n\n" +
+         document(ExperimentConfig{});
+}
+
+std::string encoding_kind(const PositionConfig& position) {
+  return std::visit([](const auto& c) { return std::string(c.kind); }, position);
+}
+
+std::string encoding_label(const PositionConfig& position) {
+  return std::visit(Overloaded{
+                        [](const LiereConfig& c) { return "LieRE_" + std::to_string(c.block_size); },
+                        [](const RopeMixedConfig&) { return std::string("RoPE-Mixed"); },
+                        [](const VisionLlamaConfig&) { return std::string("VisionLLaMA"); },
+                        [](const RopeConfig&) { return std::string("RoPE"); },
+                        [](const AbsoluteConfig&) { return std::string("absolute"); },
+                        [](const NoPositionConfig&) { return std::string("none"); },
+                    },
+                    position);
+}
+
+torch::Device open_device(const ExperimentConfig& config) {
+  if (config.threads) torch::set_num_threads(static_cast<int>(*config.threads));
+  return choose_device(std::string(name_of(config.device)));
+}
+
+int64_t class_count(const DatasetConfig& dataset) {
+  return std::visit(Overloaded{[](const CifarConfig& c) { return c.classes; }, [](const ArrowsConfig&) { return int64_t(4); }}, dataset);
+}
+
+int64_t nominal_train_size(const DatasetConfig& dataset) {
+  return std::visit(Overloaded{[](const CifarConfig&) { return int64_t(50000); }, [](const ArrowsConfig& c) { return c.train_size; }}, dataset);
+}
+
+}  // namespace liere

@@ -1,0 +1,153 @@
+// The composition root: one struct holds every configuration struct, and decides nothing itself.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "data/config.h"
+#include "models/config.h"
+#include "train/optimizer.h"
+#include "train/schedule.h"
+
+namespace liere {
+
+enum class Precision { kBf16, kFp32, kFp64 };
+template <> struct EnumNames<Precision> {
+  static constexpr std::pair<Precision, std::string_view> values[] = {{Precision::kBf16, "bf16"}, {Precision::kFp32, "fp32"}, {Precision::kFp64, "fp64"}};
+};
+enum class DeviceKind { kAuto, kCpu, kCuda };
+template <> struct EnumNames<DeviceKind> {
+  static constexpr std::pair<DeviceKind, std::string_view> values[] = {{DeviceKind::kAuto, "auto"}, {DeviceKind::kCpu, "cpu"}, {DeviceKind::kCuda, "cuda"}};
+};
+
+struct TrainConfig {
+  int64_t epochs = 200;
+  std::optional<int64_t> steps;
+  int64_t batch_size = 512;
+  std::optional<int64_t> micro_batch;
+  Precision precision = Precision::kBf16;
+  int64_t non_finite_limit = 5;
+};
+template <class V> void fields(V& v, TrainConfig& c) {
+  v("epochs", c.epochs, "passes over the training set", at_least(1));
+  v("steps", c.steps, "stop after this many optimiser steps (save, evaluate, done); the schedule keeps its horizon", at_least(1).not_identity());
+  v("batch_size", c.batch_size, "samples of one optimiser step, over all devices", at_least(1));
+  v("micro_batch", c.micro_batch, "samples per forward pass; gradients are accumulated (default: the whole batch)", at_least(1).not_identity());
+  v("precision", c.precision, "bf16 (autocast; parameters, rotations and optimiser in fp32), fp32 or fp64");
+  v("non_finite_limit", c.non_finite_limit, "steps in a row with a non-finite gradient or loss that are skipped before the run ends with exit code 6", at_least(1).not_identity());
+}
+
+struct ClipConfig {
+  std::optional<double> norm;
+};
+template <class V> void fields(V& v, ClipConfig& c) {
+  v("norm", c.norm, "largest global gradient norm (default: no clipping)", positive());
+}
+
+struct CheckpointConfig {
+  int64_t every_epochs = 1;
+  std::optional<int64_t> every_steps;
+  int64_t keep = 2;
+};
+template <class V> void fields(V& v, CheckpointConfig& c) {
+  v("every_epochs", c.every_epochs, "epochs between checkpoints", at_least(1));
+  v("every_steps", c.every_steps, "optimiser steps between checkpoints, beside those at the ends of epochs", at_least(1));
+  v("keep", c.keep, "newest checkpoints kept, beside the best", at_least(1));
+}
+
+struct EvalConfig {
+  int64_t every_epochs = 1;
+  int64_t batch_size = 250;
+  std::optional<int64_t> limit;
+  int64_t shuffle_seeds = 3;
+  std::vector<int64_t> sizes;
+};
+template <class V> void fields(V& v, EvalConfig& c) {
+  v("every_epochs", c.every_epochs, "epochs between evaluations during training (the last epoch is always evaluated)", at_least(1));
+  v("batch_size", c.batch_size, "samples per forward pass", at_least(1));
+  v("limit", c.limit, "evaluate the first samples of the test set only (the count is in every result)", at_least(1));
+  v("shuffle_seeds", c.shuffle_seeds, "permutation seeds of the shuffle test", at_least(1));
+  v("sizes", c.sizes, "pixels per side of the resolution test (default: 1, 1.5, 2 and 3 times the training size, rounded to whole patches)", at_least(1));
+}
+
+struct LoaderConfig {
+  std::optional<int64_t> workers;
+  int64_t prefetch = 4;
+};
+template <class V> void fields(V& v, LoaderConfig& c) {
+  v("workers", c.workers, "loader threads; 0 loads in the training thread (default: the processors this process may use, 4 at most)", between(0, 256));
+  v("prefetch", c.prefetch, "batches kept ready", between(1, 256));
+}
+
+struct LogConfig {
+  int64_t every_steps = 10;
+};
+template <class V> void fields(V& v, LogConfig& c) { v("every_steps", c.every_steps, "optimiser steps between lines of metrics.jsonl", at_least(1)); }
+
+struct ExperimentConfig {
+  uint64_t seed = 0;
+  std::string output;
+  ConfigNode reproduces;
+  DeviceKind device = DeviceKind::kAuto;
+  std::optional<int64_t> threads;
+  VitConfig model;
+  DataConfig data;
+  AugmentConfig augment;
+  TrainConfig train;
+  OptimizerConfig optimizer;
+  ClipConfig clip;
+  ScheduleConfig schedule;
+  CheckpointConfig checkpoint;
+  EvalConfig eval;
+  LoaderConfig loader;
+  LogConfig log;
+};
+template <class V> void fields(V& v, ExperimentConfig& c) {
+  v("seed", c.seed, "seed of everything drawn: initial values, order, augmentation, dropout");
+  v("output", c.output, "run folder (default: runs/<config>_seed<seed>)", not_identity());
+  v("reproduces", c.reproduces, "what this configuration reproduces and the value expected; kept for the reader", not_identity());
+  v("device", c.device, "auto (CUDA when it can be used), cpu or cuda", not_identity());
+  v("threads", c.threads, "compute threads on the CPU (default: all processors this process may use)", between(1, 1024).not_identity());
+  v("model", c.model, "the vision transformer");
+  v("data", c.data, "the data set");
+  v("augment", c.augment, "training augmentation and normalisation");
+  v("train", c.train, "how long, in what batches and precision");
+  v("optimizer", c.optimizer, "the optimiser");
+  v("clip", c.clip, "gradient clipping");
+  v("schedule", c.schedule, "the learning rate over time");
+  v("checkpoint", c.checkpoint, "when checkpoints are written and how many stay", not_identity());
+  v("eval", c.eval, "evaluation during training and by liere-eval", not_identity());
+  v("loader", c.loader, "data loading", not_identity());
+  v("log", c.log, "metrics", not_identity());
+}
+
+/// An experiment as a command sees it: the decoded and resolved configuration and where its values came from.
+struct Experiment {
+  ExperimentConfig config;
+  ConfigNode node;
+  std::string name;  // of the config file, without folder and .yaml
+};
+
+/// Finds, reads, overrides, decodes and resolves. Throws ConfigError.
+Experiment load_experiment(const std::string& config_name, const std::vector<std::string>& overrides);
+
+/// Checks what involves more than one section (input size against an arrows grid, micro-batch against batch) and fills derived values.
+void resolve(ExperimentConfig& config);
+
+/// docs/configs.md: every key with type, default, range and meaning.
+std::string config_reference();
+
+/// "LieRE_8", "RoPE-Mixed", "absolute", ...: how tables call the encoding.
+std::string encoding_label(const PositionConfig& position);
+/// "liere", "rope_mixed", ...
+std::string encoding_kind(const PositionConfig& position);
+
+/// Sets the number of compute threads and chooses the device; says which in one line. Throws DeviceError.
+torch::Device open_device(const ExperimentConfig& config);
+
+/// Classes and training-set size that the configuration implies without opening any file (the official sizes), for --dry-run.
+int64_t class_count(const DatasetConfig& dataset);
+int64_t nominal_train_size(const DatasetConfig& dataset);
+
+}  // namespace liere

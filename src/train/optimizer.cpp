@@ -1,0 +1,83 @@
+#include "train/optimizer.h"
+
+#include "core/check.h"
+
+namespace liere {
+
+bool is_decayed(const std::string& name, const torch::Tensor& parameter) {
+  return parameter.dim() > 1 && name != "position_embedding" && name != "generators";
+}
+
+namespace {
+
+std::vector<torch::Tensor> gradients_of(const NamedTensors& parameters) {
+  std::vector<torch::Tensor> gradients;
+  for (const auto& [name, parameter] : parameters)
+    if (parameter.grad().defined()) gradients.push_back(parameter.grad());
+  return gradients;
+}
+
+}  // namespace
+
+torch::Tensor global_gradient_norm(const NamedTensors& parameters) {
+  torch::NoGradGuard no_grad;
+  const auto gradients = gradients_of(parameters);
+  if (gradients.empty()) return torch::zeros({});
+  return at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients, 2)));
+}
+
+void clip_gradients(const NamedTensors& parameters, const torch::Tensor& norm, double limit) {
+  torch::NoGradGuard no_grad;
+  auto gradients = gradients_of(parameters);
+  at::_foreach_mul_(gradients, (limit / (norm + 1e-6)).clamp_max(1.0));
+}
+
+Optimizer::Optimizer(const OptimizerConfig& config, NamedTensors parameters) : parameters_(std::move(parameters)) {
+  double weight_decay = 0;
+  std::visit([&](const auto& c) { base_ = c; }, config);
+  decoupled_ = std::holds_alternative<AdamWConfig>(config);
+  if (decoupled_) weight_decay = std::get<AdamWConfig>(config).weight_decay;
+  groups_ = {Group{weight_decay, {}, {}, {}, {}}, Group{0.0, {}, {}, {}, {}}};
+  torch::NoGradGuard no_grad;
+  for (const auto& [name, parameter] : parameters_) {
+    auto& group = groups_[is_decayed(name, parameter) ? 0 : 1];
+    group.parameters.push_back(parameter);
+    group.exp_avgs.push_back(torch::zeros_like(parameter));
+    group.exp_avg_sqs.push_back(torch::zeros_like(parameter));
+    group.steps.push_back(torch::zeros({}, torch::TensorOptions().device(parameter.device())));
+    state_.emplace_back("exp_avg." + name, group.exp_avgs.back());
+    state_.emplace_back("exp_avg_sq." + name, group.exp_avg_sqs.back());
+  }
+}
+
+void Optimizer::step(double lr) {
+  torch::NoGradGuard no_grad;
+  for (auto& group : groups_) {
+    if (group.parameters.empty()) continue;
+    std::vector<torch::Tensor> gradients;
+    for (const auto& parameter : group.parameters) gradients.push_back(parameter.grad());
+    at::_foreach_add_(group.steps, 1);
+    if (decoupled_)
+      at::_fused_adamw_(group.parameters, gradients, group.exp_avgs, group.exp_avg_sqs, {}, group.steps, lr, base_.beta1, base_.beta2, group.weight_decay,
+                        base_.eps, /*amsgrad=*/false, /*maximize=*/false);
+    else
+      at::_fused_adam_(group.parameters, gradients, group.exp_avgs, group.exp_avg_sqs, {}, group.steps, lr, base_.beta1, base_.beta2, /*weight_decay=*/0.0,
+                       base_.eps, /*amsgrad=*/false, /*maximize=*/false);
+  }
+  ++updates_;
+}
+
+void Optimizer::zero_grad() {
+  for (auto& [name, parameter] : parameters_) parameter.mutable_grad().reset();
+}
+
+NamedTensors Optimizer::state() const { return state_; }
+
+void Optimizer::set_updates(int64_t updates) {
+  torch::NoGradGuard no_grad;
+  updates_ = updates;
+  for (auto& group : groups_)
+    for (auto& step : group.steps) step.fill_(static_cast<double>(updates));
+}
+
+}  // namespace liere

@@ -1,0 +1,78 @@
+// Adam and AdamW through ATen's fused kernels (torch::optim loops over tensors one by one), and clipping by the global norm.
+//
+//   m <- b1 m + (1 - b1) g,  v <- b2 v + (1 - b2) g^2,  w <- w - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)      (Kingma and Ba 2015)
+//
+// AdamW decays w by lr * weight_decay first (Loshchilov and Hutter 2019). Nothing decays 1-D parameters, cls_token, position_embedding and generators.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "core/fields.h"
+
+namespace liere {
+
+struct AdamBase {
+  double lr = 1e-4, beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+};
+struct AdamConfig : AdamBase {
+  static constexpr auto kind = "adam";
+};
+struct AdamWConfig : AdamBase {
+  static constexpr auto kind = "adamw";
+  double weight_decay = 0.05;
+};
+template <class V> void adam_fields(V& v, AdamBase& c) {
+  v("lr", c.lr, "learning rate at its highest", positive());
+  v("beta1", c.beta1, "decay of the first moment", from_until(0, 1));
+  v("beta2", c.beta2, "decay of the second moment", from_until(0, 1));
+  v("eps", c.eps, "added to the root of the second moment", positive());
+}
+template <class V> void fields(V& v, AdamConfig& c) { adam_fields(v, c); }
+template <class V> void fields(V& v, AdamWConfig& c) {
+  adam_fields(v, c);
+  v("weight_decay", c.weight_decay, "decoupled decay of matrices (not of biases, norms, cls_token, position_embedding, generators)", at_least(0));
+}
+using OptimizerConfig = std::variant<AdamConfig, AdamWConfig>;
+
+using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
+
+/// True for the parameters that weight decay touches.
+bool is_decayed(const std::string& name, const torch::Tensor& parameter);
+
+/// Euclidean norm over all gradients (parameters without one count as zero), in the parameters' precision; a scalar tensor, no host synchronisation.
+torch::Tensor global_gradient_norm(const NamedTensors& parameters);
+/// Scales all gradients by min(1, limit / (norm + 1e-6)).
+void clip_gradients(const NamedTensors& parameters, const torch::Tensor& norm, double limit);
+
+class Optimizer {
+ public:
+  Optimizer(const OptimizerConfig& config, NamedTensors parameters);
+  /// One update with the gradients in .grad; every parameter must have one.
+  void step(double lr);
+  void zero_grad();
+  double peak_lr() const { return base_.lr; }
+  int64_t updates() const { return updates_; }
+
+  /// exp_avg.NAME and exp_avg_sq.NAME, shared storage: what a checkpoint holds.
+  NamedTensors state() const;
+  /// After the tensors of state() were filled from a checkpoint.
+  void set_updates(int64_t updates);
+
+ private:
+  struct Group {
+    double weight_decay;
+    std::vector<torch::Tensor> parameters, exp_avgs, exp_avg_sqs, steps;
+  };
+  AdamBase base_;
+  bool decoupled_;
+  NamedTensors parameters_, state_;
+  std::vector<Group> groups_;
+  int64_t updates_ = 0;
+};
+
+}  // namespace liere

@@ -1,0 +1,41 @@
+#include "train/signals.h"
+
+#include <csignal>
+#include <unistd.h>
+
+namespace liere {
+namespace {
+
+volatile std::sig_atomic_t received = 0;
+volatile std::sig_atomic_t interrupts = 0;
+
+// Async-signal-safe: sets flags only, or leaves.
+void on_signal(int signal) {
+  received = signal;
+  if (signal == SIGINT && (interrupts = interrupts + 1) > 1) _exit(130);
+}
+
+}  // namespace
+
+void install_stop_signals() {
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  for (int signal : {SIGINT, SIGTERM, SIGUSR1}) sigaction(signal, &action, nullptr);
+  // A write beyond a file size limit then fails with EFBIG instead of killing the process in the middle of a save.
+  std::signal(SIGXFSZ, SIG_IGN);
+}
+
+bool stop_requested() { return received != 0; }
+
+const char* stop_signal_name() {
+  switch (received) {
+    case SIGINT: return "SIGINT";
+    case SIGTERM: return "SIGTERM";
+    case SIGUSR1: return "SIGUSR1";
+    default: return "";
+  }
+}
+
+}  // namespace liere

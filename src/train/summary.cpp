@@ -1,0 +1,44 @@
+// summary.json: a run in one object, for reports and scripts.
+#include <nlohmann/json.hpp>
+
+#include "core/files.h"
+#include "train/trainer.h"
+
+namespace liere {
+
+void Trainer::write_summary(const RunFolder& folder, const std::string& state) {
+  using nlohmann::json;
+  auto lines = identity_lines(config_);
+  const auto identity = identity_hash(lines);
+  std::erase_if(lines, [](const std::string& line) { return line.starts_with("seed="); });
+  const auto size = parts_.train_recipe->output_shape();
+  const auto grid = parts_.model->grid({size.height, size.width});
+  json summary = {{"name", experiment_.name},
+                  {"encoding", encoding_kind(config_.model.position)},
+                  {"label", encoding_label(config_.model.position)},
+                  {"identity", identity},
+                  {"identity_without_seed", identity_hash(lines)},
+                  {"seed", config_.seed},
+                  {"dataset", std::visit([](const auto& c) { return std::string(c.kind); }, config_.data.dataset)},
+                  {"classes", parts_.train_set->class_names().size()},
+                  {"epochs", state_.epoch},
+                  {"steps", state_.step},
+                  {"steps_planned", total_steps()},
+                  {"samples_seen", state_.samples},
+                  {"skipped_steps", state_.skipped},
+                  {"parameters", parts_.model->parameter_count()},
+                  {"rotation_parameters", parts_.model->position().rotation_parameters()},
+                  {"flops_per_sample", parts_.model->flops_per_sample(grid)},
+                  {"seconds", state_.seconds},
+                  {"samples_per_second", state_.seconds > 0 ? static_cast<double>(state_.samples) / state_.seconds : 0.0},
+                  {"precision", std::string(name_of(config_.train.precision))},
+                  {"device", device_.str() + (device_.is_cpu() ? ", " + std::to_string(torch::get_num_threads()) + " threads" : "")},
+                  {"state", state}};
+  if (state_.best.top1 >= 0)
+    summary["best"] = {{"top1", state_.best.top1}, {"epoch", state_.best.epoch}, {"step", state_.best.step}, {"selected_on", "test"}};
+  if (state_.evaluated_step == state_.step)
+    summary["final"] = {{"top1", state_.evaluated.top1()}, {"top5", state_.evaluated.top5()}, {"loss", state_.evaluated.loss()}, {"count", state_.evaluated.count}};
+  write_file_atomically(folder.path() / "summary.json", summary.dump(2) + "\n");
+}
+
+}  // namespace liere
