@@ -37,7 +37,8 @@ int main(int argc, char** argv) {
   }
   return liere::run_command([&] {
     const auto runs = liere::report::read_runs(folders);
-    std::fputs(text(liere::report::make_table(runs, reach)).c_str(), stdout);
+    const std::string sizes = text(liere::report::make_size_table(runs));
+    std::fputs((text(liere::report::make_table(runs, reach)) + (sizes.empty() ? "" : "\n") + sizes).c_str(), stdout);
     std::fflush(stdout);
     if (!json_path.empty()) liere::write_file_atomically(json_path, liere::report::json_text(runs, reach));
     if (output.empty()) return 0;

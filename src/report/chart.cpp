@@ -5,9 +5,8 @@
 #include <set>
 
 #include "core/log.h"
-#include "report/notes.h"
+#include "report/sizes.h"
 #include "report/statistics.h"
-#include "report/table.h"
 
 namespace liere::report {
 namespace {
@@ -44,7 +43,7 @@ std::optional<double> common_chance(const std::vector<Run>& runs) {
   return chance;
 }
 
-double side(const std::vector<int64_t>& size) {
+double side(const Size& size) {
   const double last = static_cast<double>(size.back());
   return size.size() < 2 ? last : std::sqrt(last * static_cast<double>(size[size.size() - 2]));
 }
@@ -76,33 +75,29 @@ Chart accuracy_over_size(const std::vector<Run>& runs) {
               .x_title = "image side (pixels)",
               .y_title = "test accuracy, top-1 (%)",
               .error_bars = true};
-  const std::vector<SizeColumn> sizes = size_columns(runs);
-  std::vector<std::string> manners;
+  const std::vector<Size> sizes = evaluated_sizes(runs);
   std::set<int64_t> counts;
-  for (const SizeColumn& size : sizes) {
-    if (std::find(manners.begin(), manners.end(), size.manner()) == manners.end()) manners.push_back(size.manner());
-    const std::pair<double, std::string> tick(side(size.size), size.size.size() > 1 && size.size.back() == size.size[size.size.size() - 2]
-                                                                   ? std::to_string(size.size.back())
-                                                                   : size_text(size.size));
-    if (std::find(chart.x_ticks.begin(), chart.x_ticks.end(), tick) == chart.x_ticks.end()) chart.x_ticks.push_back(tick);
+  for (const Size& size : sizes) {
+    const bool square = size.size() > 1 && size.back() == size[size.size() - 2];
+    chart.x_ticks.push_back({side(size), square ? std::to_string(size.back()) : size_text(size)});
   }
-  for (size_t i = 0; i < runs.size(); ++i)
-    for (size_t m = 0; m < manners.size(); ++m) {
-      Curve curve{
-          .label = runs[i].label + (manners.size() > 1 ? " (" + manners[m] + ")" : ""), .color = static_cast<int>(i), .dash = static_cast<int>(m)};
-      for (const SizeColumn& size : sizes) {
-        const ResolutionResult* result = size.manner() == manners[m] ? find_result(runs[i], size) : nullptr;
-        if (!result || !std::isfinite(result->accuracy.top1)) continue;
-        const double top1 = result->accuracy.top1;
-        const int64_t count = result->accuracy.samples.value_or(0);
-        const Interval bar = count > 0 ? wilson_interval(top1, count) : Interval{top1, top1};
-        curve.points.push_back({side(size.size), top1, bar.low, bar.high});
-        if (count > 0) counts.insert(count);
-      }
-      if (!curve.points.empty()) chart.curves.push_back(curve);
+  for (size_t i = 0; i < runs.size(); ++i) {
+    Curve curve{.label = runs[i].label, .color = static_cast<int>(i)};
+    for (const Size& size : sizes) {
+      const ResolutionResult* result = main_result(runs[i], size);
+      if (!result || !std::isfinite(result->accuracy.top1)) continue;
+      const double top1 = result->accuracy.top1;
+      const int64_t count = result->accuracy.samples.value_or(0);
+      const Interval bar = count > 0 ? wilson_interval(top1, count) : Interval{top1, top1};
+      curve.points.push_back({side(size), top1, bar.low, bar.high});
+      if (count > 0) counts.insert(count);
     }
-  chart.subtitle = subtitle({dataset_text(runs), image_count(counts) + (counts.empty() ? "" : " per size"),
-                             counts.empty() ? "" : "bars: 95 % interval", manners.size() == 1 ? sizes[0].manner_in_words() : ""});
+    if (!curve.points.empty()) chart.curves.push_back(curve);
+  }
+  if (const auto trained = trained_size(runs)) chart.x_marker = std::pair(side(*trained), std::string("training size"));
+  chart.subtitle =
+      subtitle({dataset_text(runs), image_count(counts) + (counts.empty() ? "" : " per size"), counts.empty() ? "" : "bars: 95 % interval"});
+  chart.caption = main_manners_in_words(runs);
   chart.chance = common_chance(runs);
   return chart;
 }

@@ -18,23 +18,24 @@ struct Curve {
   std::string label;
   std::vector<Point> points;  // by x; never empty
   int color = 0;              // index of the run: the same colour in every picture
-  int dash = 0;               // 0 solid; others tell curves of one run apart
 };
 
 struct Chart {
   std::string name;  // file name without extension
   std::string title, subtitle, x_title, y_title;
   std::vector<Curve> curves;
-  std::optional<double> chance;                         // in percent
-  std::vector<std::pair<double, std::string>> x_ticks;  // empty: chosen by the drawing program
+  std::optional<double> chance;                            // in percent
+  std::vector<std::pair<double, std::string>> x_ticks;     // empty: chosen by the drawing program
+  std::optional<std::pair<double, std::string>> x_marker;  // a thin vertical line with its name
+  std::string caption;                                     // what a reader should know, in small print beneath
   bool error_bars = false;
 };
 
 /// Test accuracy over training images seen, one curve per run with at least one evaluation.
 Chart learning_curves(const std::vector<Run>& runs);
 
-/// Test accuracy over the side of the input, one curve per run and manner of showing it; error bars are 95 % Wilson intervals.
-/// The side of a picture that is not square is the square root of its area.
+/// Test accuracy over the side of the input, one curve per run in the manner to compare runs by (report/sizes.h); error bars are 95 % Wilson
+/// intervals. The side of a picture that is not square is the square root of its area.
 Chart accuracy_over_size(const std::vector<Run>& runs);
 
 /// Heights for labels wanted at `wanted` (ascending), at least `gap` apart and within [low, high] where they fit: least squares.

@@ -8,7 +8,9 @@
 #include <set>
 
 #include "core/log.h"
+#include "report/sizes.h"
 #include "report/statistics.h"
+#include "report/table.h"
 
 namespace liere::report {
 namespace {
@@ -25,7 +27,7 @@ std::string joined(const std::vector<std::string>& parts, const std::string& sep
 }
 
 /// "Test images: 2,000 (top-1, shuffled, 60x60); 500 to 1,000 (84x84)." Empty when nothing was counted.
-std::string sample_counts(const std::vector<Run>& runs, const std::vector<SizeColumn>& sizes) {
+std::string sample_counts(const std::vector<Run>& runs) {
   std::vector<std::pair<std::string, std::set<int64_t>>> columns = {{"top-1", {}}, {"shuffled", {}}};
   const auto add = [](std::set<int64_t>& counts, const Accuracy& accuracy) {
     if (accuracy.samples) counts.insert(*accuracy.samples);
@@ -34,11 +36,11 @@ std::string sample_counts(const std::vector<Run>& runs, const std::vector<SizeCo
     add(columns[0].second, run.accuracy());
     if (run.shuffle_test) add(columns[1].second, run.shuffle_test->after);
   }
-  for (const SizeColumn& size : sizes) {
-    const std::string name = size_text(size.size);
-    if (columns.back().first != name) columns.push_back({name, {}});
+  for (const Size& size : evaluated_sizes(runs)) {
+    columns.push_back({size_text(size), {}});
     for (const Run& run : runs)
-      if (const ResolutionResult* result = find_result(run, size)) add(columns.back().second, result->accuracy);
+      for (const Manner& manner : manners(run))
+        if (const ResolutionResult* result = find_result(run, size, manner)) add(columns.back().second, result->accuracy);
   }
   std::vector<std::pair<std::string, std::vector<std::string>>> groups;
   for (const auto& [name, counts] : columns) {
@@ -108,9 +110,9 @@ std::string table_title(const std::vector<Run>& runs) {
          (datasets.size() > 1 ? ": the datasets differ, compare with care" : "");
 }
 
-std::vector<std::string> table_notes(const std::vector<Run>& runs, const std::vector<SizeColumn>& sizes, double reach_percent) {
+std::vector<std::string> table_notes(const std::vector<Run>& runs, double reach_percent) {
   std::vector<std::string> notes;
-  if (const std::string counts = sample_counts(runs, sizes); !counts.empty()) notes.push_back(counts);
+  if (const std::string counts = sample_counts(runs); !counts.empty()) notes.push_back(counts);
   notes.push_back("Top-1 is that of the end of training; the 95 % interval (Wilson) is over the test images alone, not over seeds.");
   add_cautions(runs, notes);
   std::set<int64_t> seeds;
@@ -121,9 +123,7 @@ std::vector<std::string> table_notes(const std::vector<Run>& runs, const std::ve
     notes.push_back("Shuffled: the patches of each test image in random order, mean over " + count + " shuffling seed" +
                     (seeds.size() == 1 && *seeds.begin() == 1 ? "" : "s") + "; relative drop = (before - after) / before.");
   }
-  std::set<std::string> manners;
-  for (const SizeColumn& size : sizes) manners.insert(size.manner());
-  if (manners.size() == 1 && !manners.begin()->empty()) notes.push_back("Sizes: " + sizes.front().manner_in_words() + ".");
+  if (const std::string words = main_manners_in_words(runs); !words.empty()) notes.push_back("Sizes: " + words + ".");
   notes.push_back("Images seen: training images up to the first evaluation with a top-1 of " + format_number(reach_percent, 0) +
                   " % or more; - where none had it.");
   add_missing(

@@ -4,12 +4,12 @@
 #include <string>
 #include <vector>
 
-#include "report/table.h"
+#include "report/run.h"
 
 namespace liere::report {
 
 /// "arrows, 2 runs".
 std::string table_title(const std::vector<Run>& runs);
-std::vector<std::string> table_notes(const std::vector<Run>& runs, const std::vector<SizeColumn>& sizes, double reach_percent);
+std::vector<std::string> table_notes(const std::vector<Run>& runs, double reach_percent);
 
 }  // namespace liere::report

@@ -15,7 +15,7 @@ constexpr const char* kColors[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "
 constexpr int kColorCount = 7;
 constexpr int kMarkers[] = {7, 5, 9, 13, 11, 15};
 constexpr double kWidth = 1280, kHeight = 800, kFontSize = 15, kLabelGap = 27;
-constexpr double kLeft = 0.08, kBottom = 0.115, kTop = 0.86;
+constexpr double kLeft = 0.08, kBottom = 0.135, kTop = 0.86;
 constexpr size_t kLongestLabel = 40;
 
 struct Range {
@@ -84,7 +84,9 @@ std::string frame(const Chart& chart, const Range& x, const Range& y) {
       "linecolor '#e6e6e6'\n";
   script += "set label 1 " + gnuplot_string(chart.title) + " at screen " + number(kLeft) + ", screen 0.95 left font ',21' textcolor '#111111'\n";
   script += "set label 2 " + gnuplot_string(chart.subtitle) + " at screen " + number(kLeft) + ", screen 0.905 left textcolor '#666666'\n";
-  script += "set xlabel " + gnuplot_string(chart.x_title) + " textcolor '#444444' offset 0,-0.3\nset ylabel " + gnuplot_string(chart.y_title) +
+  if (!chart.caption.empty())
+    script += "set label 3 " + gnuplot_string(chart.caption) + " at screen " + number(kLeft) + ", screen 0.022 left font ',12' textcolor '#888888'\n";
+  script += "set xlabel " + gnuplot_string(chart.x_title) + " textcolor '#444444' offset 0,-0.1\nset ylabel " + gnuplot_string(chart.y_title) +
             " textcolor '#444444' offset 0.8,0\n";
   script += "set xrange [" + number(x.low) + ":" + number(x.high) + "]\nset yrange [" + number(y.low) + ":" + number(y.high) + "]\n";
   if (y.high - y.low > 40) script += "set ytics 0,20\n";
@@ -110,11 +112,20 @@ std::string chance_line(const Chart& chart, const Range& y) {
   if (!chart.chance || *chart.chance < y.low) return "";
   const double at = *chart.chance;
   const bool room_below = (at - y.low) / (y.high - y.low) > 0.06;
+  const bool left = room_below && !chart.x_marker;  // where a curve starts above it; a marker may stand there
   const std::string text = "chance " + (at == std::floor(at) ? format_number(at, 0) : format_number(at, 2)) + " %";
   return "set arrow from graph 0, first " + number(at) + " to graph 1, first " + number(at) +
          " nohead back dashtype (6,6) linewidth 1.5 linecolor '#999999'\nset label " + gnuplot_string(text) + " at graph " +
-         (room_below ? "0.008" : "0.992") + ", first " + number(at) + (room_below ? " left offset 0,-0.75" : " right offset 0,0.75") +
+         (left ? "0.008" : "0.992") + ", first " + number(at) + (left ? " left" : " right") + " offset 0," + (room_below ? "-0.75" : "0.75") +
          " textcolor '#777777' font ',13'\n";
+}
+
+std::string marker_line(const Chart& chart) {
+  if (!chart.x_marker) return "";
+  const std::string at = number(chart.x_marker->first);
+  return "set arrow from first " + at + ", graph 0 to first " + at +
+         ", graph 1 nohead back dashtype (2,5) linewidth 1.2 linecolor '#999999'\nset label " + gnuplot_string(chart.x_marker->second) +
+         " at first " + at + ", graph 0 left offset 0.6,0.8 textcolor '#777777' font ',13'\n";
 }
 
 /// Labels beyond the right edge at the height of each curve's last point, moved apart where they would overlap, with a thin line from point to label.
@@ -147,9 +158,9 @@ std::string curves(const Chart& chart) {
     const std::string index = std::to_string(i), color = kColors[curve.color % kColorCount];
     const std::string data = gnuplot_string(chart.name + ".tsv") + " index " + index;
     static const char* dashes[] = {"solid", "(12,6)", "(3,4)", "(12,4,3,4)"};
-    const int dash = (curve.dash + curve.color / kColorCount) % 4;
+    const int dash = curve.color / kColorCount % 4;
     const std::string style = std::string(" dashtype ") + dashes[dash] + " linewidth 2.5 linecolor '" + color + "'";
-    const std::string marker = " pointtype " + std::to_string(kMarkers[(curve.dash + curve.color) % 6]) + " pointsize 1.3";
+    const std::string marker = " pointtype " + std::to_string(kMarkers[curve.color % 6]) + " pointsize 1.3";
     if (chart.error_bars) bars += data + " using 1:2:3:4 with yerrorbars linewidth 1.2 linecolor '" + color + "' pointsize 0, ";
     plots += data + " using 1:2 with " + (curve.points.size() <= 40 ? "linespoints" + style + marker : "lines" + style) +
              (i + 1 < chart.curves.size() ? ", \\\n  " : "\n");
@@ -185,7 +196,7 @@ std::string plot_data(const Chart& chart) {
 
 std::string plot_script(const Chart& chart) {
   const Range x = x_range(chart), y = y_range(chart);
-  return frame(chart, x, y) + ticks(chart, x) + chance_line(chart, y) + end_labels(chart, y) + curves(chart);
+  return frame(chart, x, y) + ticks(chart, x) + chance_line(chart, y) + marker_line(chart) + end_labels(chart, y) + curves(chart);
 }
 
 }  // namespace liere::report

@@ -1,8 +1,10 @@
 #include "report/records.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "report/sizes.h"
 #include "report/statistics.h"
 #include "report/table.h"
 
@@ -14,7 +16,21 @@ using nlohmann::ordered_json;
 ordered_json value(double number) { return std::isfinite(number) ? ordered_json(number) : ordered_json(nullptr); }
 ordered_json value(const std::optional<int64_t>& number) { return number ? ordered_json(*number) : ordered_json(nullptr); }
 
-ordered_json record(const Run& run, const std::vector<SizeColumn>& sizes, double reach_percent) {
+bool is_same_input(const ResolutionResult& a, const ResolutionResult& b) {
+  return a.size == b.size && a.reading == b.reading && a.positions == b.positions;
+}
+
+/// One result of each size, reading and positions, in the order of evaluation.
+std::vector<ResolutionResult> distinct_inputs(const std::vector<Run>& runs) {
+  std::vector<ResolutionResult> distinct;
+  for (const Run& run : runs)
+    for (const ResolutionResult& result : run.resolution_test)
+      if (std::none_of(distinct.begin(), distinct.end(), [&result](const ResolutionResult& other) { return is_same_input(result, other); }))
+        distinct.push_back(result);
+  return distinct;
+}
+
+ordered_json record(const Run& run, const std::vector<ResolutionResult>& columns, double reach_percent) {
   const Accuracy& accuracy = run.accuracy();
   ordered_json record = {{"label", run.label},     {"name", run.name},   {"run", run.folder.string()}, {"encoding", run.encoding},
                          {"dataset", run.dataset}, {"state", run.state}, {"seed", value(run.seed)},    {"top1", value(accuracy.top1)}};
@@ -30,13 +46,14 @@ ordered_json record(const Run& run, const std::vector<SizeColumn>& sizes, double
   record["shuffled_samples"] = value(shuffle.after.samples);
   record["shuffled_seeds"] = run.shuffle_test ? ordered_json(shuffle.seeds) : ordered_json(nullptr);
   record["relative_drop"] = value(shuffle.relative_drop);
-  for (const SizeColumn& column : sizes) {
+  for (const ResolutionResult& column : columns) {
     std::string key = "top1_" + size_text(column.size);
     for (const std::string& part : {column.reading, column.positions})
-      if (!part.empty()) key += "_" + part;
-    const ResolutionResult* result = find_result(run, column);
-    record[key] = value(result ? result->accuracy.top1 : kUnknown);
-    record[key + "_samples"] = value(result ? result->accuracy.samples : std::nullopt);
+      if (!part.empty()) key.append("_").append(part);
+    const auto same = [&column](const ResolutionResult& result) { return is_same_input(result, column); };
+    const auto result = std::find_if(run.resolution_test.begin(), run.resolution_test.end(), same);
+    record[key] = result == run.resolution_test.end() ? ordered_json(nullptr) : value(result->accuracy.top1);
+    record[key + "_samples"] = result == run.resolution_test.end() ? ordered_json(nullptr) : value(result->accuracy.samples);
   }
   record["samples_to_" + format_number(reach_percent, reach_percent == std::floor(reach_percent) ? 0 : 1)] =
       value(samples_to_reach(run.evals, reach_percent));
@@ -67,10 +84,10 @@ std::string csv_field(const ordered_json& field) {
 }  // namespace
 
 std::string csv(const std::vector<Run>& runs, double reach_percent) {
-  const std::vector<SizeColumn> sizes = size_columns(runs);
+  const std::vector<ResolutionResult> columns = distinct_inputs(runs);
   std::string text;
   for (const Run& run : runs) {
-    const ordered_json fields = record(run, sizes, reach_percent);
+    const ordered_json fields = record(run, columns, reach_percent);
     std::string head, line;
     for (const auto& [key, field] : fields.items()) {
       const char* separator = head.empty() ? "" : ",";
@@ -84,9 +101,9 @@ std::string csv(const std::vector<Run>& runs, double reach_percent) {
 }
 
 std::string json_text(const std::vector<Run>& runs, double reach_percent) {
-  const std::vector<SizeColumn> sizes = size_columns(runs);
+  const std::vector<ResolutionResult> columns = distinct_inputs(runs);
   ordered_json result = {{"reach_percent", reach_percent}, {"runs", ordered_json::array()}, {"notes", make_table(runs, reach_percent).notes}};
-  for (const Run& run : runs) result["runs"].push_back(record(run, sizes, reach_percent));
+  for (const Run& run : runs) result["runs"].push_back(record(run, columns, reach_percent));
   return result.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 

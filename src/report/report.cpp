@@ -34,7 +34,9 @@ void write_report(const std::vector<Run>& runs, double reach_percent, const std:
   if (!found) log_warning(plot_program + " was not found: the report has no pictures. Install it with: apt-get install gnuplot-nox");
 
   const Table table = make_table(runs, reach_percent);
-  write_file_atomically(folder / "report.md", "# " + table.title + "\n\n" + markdown(table) + "\n" + pictures);
+  const Table sizes = make_size_table(runs);
+  const std::string size_section = sizes.rows.empty() ? "" : "## " + sizes.title + "\n\n" + markdown(sizes);
+  write_file_atomically(folder / "report.md", "# " + table.title + "\n\n" + markdown(table) + "\n" + pictures + size_section);
   if (!problem.empty()) throw Error(ExitCode::kFailure, problem);
 }
 

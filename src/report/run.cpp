@@ -95,7 +95,11 @@ void read_summary(const fs::path& path, Run& run) {
   run.flops_per_sample = summary.number("flops_per_sample");
   run.samples_per_second = summary.number("samples_per_second");
   run.seconds = summary.number("seconds");
-  if (const auto final_entry = summary.object("final")) run.final_accuracy = final_entry->accuracy();
+  run.positions = summary.text("positions", "");
+  if (const auto final_entry = summary.object("final")) {
+    run.final_accuracy = final_entry->accuracy();
+    run.final_accuracy.samples = final_entry->integer("count");
+  }
 }
 
 void add_event(const Entry& entry, Run& run, double& last_rate) {
@@ -128,12 +132,15 @@ void read_metrics(const fs::path& path, Run& run) {
   if (std::isnan(run.samples_per_second)) run.samples_per_second = last_rate;
   if (run.evals.empty()) return;
   const EvalEvent& end = run.evals.back();
-  if (std::isnan(run.final_accuracy.top1)) run.final_accuracy = end.accuracy;
-  if (!run.final_accuracy.samples) run.final_accuracy.samples = end.accuracy.samples;
+  // A summary older than the metrics is that of a run stopped earlier that goes on now.
+  if (run.steps && end.step > *run.steps) run.state = "running";
   if (run.state == "running") {
     run.steps = end.step;
     run.samples_seen = end.samples;
+    run.final_accuracy = end.accuracy;
   }
+  if (std::isnan(run.final_accuracy.top1)) run.final_accuracy = end.accuracy;
+  if (!run.final_accuracy.samples) run.final_accuracy.samples = end.accuracy.samples;
 }
 
 void read_evaluations(const fs::path& folder, Run& run) {
@@ -141,7 +148,6 @@ void read_evaluations(const fs::path& folder, Run& run) {
     const json parsed = parse_file(path);
     const Entry entry(parsed, path.string());
     run.accuracy_test = AccuracyTest{entry.accuracy(), entry.integer("step"), entry.text("weights", "raw")};
-    if (run.dataset.empty()) run.dataset = entry.text("dataset", "");
   }
   if (const fs::path path = folder / "shuffle" / "eval.json"; fs::exists(path)) {
     const json parsed = parse_file(path);
@@ -226,12 +232,6 @@ std::vector<Run> read_runs(const std::vector<fs::path>& folders) {
   }
   tell_apart(runs);
   return runs;
-}
-
-std::string size_text(const std::vector<int64_t>& size) {
-  std::string text;
-  for (const int64_t side : size) text.append(text.empty() ? "" : "x").append(std::to_string(side));
-  return text;
 }
 
 }  // namespace liere::report

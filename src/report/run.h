@@ -41,13 +41,14 @@ struct ShuffleTest {
 
 struct ResolutionResult {
   std::vector<int64_t> size;       // pixels per axis
-  std::string positions, reading;  // "sequential", "fixed"; "grid", "scaled", "resize"
+  std::string positions, reading;  // "sequential", "fixed"; "trained", "grid", "scaled", "resize"
   Accuracy accuracy;
 };
 
 struct Run {
   std::filesystem::path folder;  // as given
   std::string name, encoding, label, identity, identity_without_seed, dataset, device;
+  std::string positions;          // token positions it was trained with, where the summary says so
   std::string state = "running";  // "done", "stopped", or "running" while there is no summary
   std::optional<int64_t> seed, epochs, steps, samples_seen, parameters, rotation_parameters, classes;
   double flops_per_sample = kUnknown, samples_per_second = kUnknown, seconds = kUnknown;
@@ -67,8 +68,5 @@ Run read_run(const std::filesystem::path& folder);
 
 /// All of them, with labels that tell them apart ("LieRE_8, seed 1", else "LieRE_8 (name)"). A folder given twice is a ConfigError.
 std::vector<Run> read_runs(const std::vector<std::filesystem::path>& folders);
-
-/// "60x60", "8x224x224".
-std::string size_text(const std::vector<int64_t>& size);
 
 }  // namespace liere::report

@@ -7,6 +7,7 @@
 
 #include "core/log.h"
 #include "report/notes.h"
+#include "report/sizes.h"
 #include "report/statistics.h"
 
 namespace liere::report {
@@ -24,14 +25,13 @@ std::string with_interval(const Accuracy& accuracy) {
   return figure + ends;
 }
 
-std::vector<std::string> row(const Run& run, const std::vector<SizeColumn>& sizes, double reach_percent) {
+std::string top1_text(const ResolutionResult* result) { return result ? format_number(result->accuracy.top1, 1) : "-"; }
+
+std::vector<std::string> row(const Run& run, const std::vector<Size>& sizes, double reach_percent) {
   std::vector<std::string> cells = {run.label + (run.state == "done" ? "" : " *"), with_interval(run.accuracy())};
   cells.push_back(run.shuffle_test ? format_number(run.shuffle_test->after.top1, 1) : "-");
   cells.push_back(run.shuffle_test ? format_number(run.shuffle_test->relative_drop, 1) : "-");
-  for (const SizeColumn& column : sizes) {
-    const ResolutionResult* result = find_result(run, column);
-    cells.push_back(result ? format_number(result->accuracy.top1, 1) : "-");
-  }
+  for (const Size& size : sizes) cells.push_back(top1_text(main_result(run, size)));
   if (sizes.empty()) cells.push_back("-");
   cells.push_back(count_text(samples_to_reach(run.evals, reach_percent)));
   cells.push_back(std::isnan(run.samples_per_second) ? "-" : format_count(std::llround(run.samples_per_second)));
@@ -50,9 +50,9 @@ std::string padded(const std::string& cell, size_t width, bool left) {
   return left ? cell + fill : fill + cell;
 }
 
-std::string line(const std::vector<std::string>& cells, const std::vector<size_t>& widths) {
+std::string line(const std::vector<std::string>& cells, const std::vector<size_t>& widths, size_t text_columns) {
   std::string result;
-  for (size_t i = 0; i < cells.size(); ++i) result += (i ? "  " : "") + padded(cells[i], widths[i], i == 0);
+  for (size_t i = 0; i < cells.size(); ++i) result += (i ? "  " : "") + padded(cells[i], widths[i], i < text_columns);
   while (!result.empty() && result.back() == ' ') result.pop_back();
   return result + "\n";
 }
@@ -68,53 +68,41 @@ std::string escaped_for_markdown(const std::string& text) {
 
 }  // namespace
 
-std::string SizeColumn::manner() const { return reading + (reading.empty() || positions.empty() ? "" : ", ") + positions; }
-
-std::string SizeColumn::manner_in_words() const {
-  return (reading.empty() ? "" : "reading " + reading) + (reading.empty() || positions.empty() ? "" : ", ") +
-         (positions.empty() ? "" : "positions " + positions);
-}
-
-std::vector<SizeColumn> size_columns(const std::vector<Run>& runs) {
-  std::vector<SizeColumn> columns;
-  for (const Run& run : runs)
-    for (const ResolutionResult& result : run.resolution_test) {
-      const SizeColumn column{result.size, result.reading, result.positions};
-      if (std::find(columns.begin(), columns.end(), column) == columns.end()) columns.push_back(column);
-    }
-  const auto volume = [](const SizeColumn& column) {
-    double product = 1;
-    for (const int64_t side : column.size) product *= static_cast<double>(side);
-    return product;
-  };
-  std::stable_sort(columns.begin(), columns.end(), [&](const SizeColumn& a, const SizeColumn& b) { return volume(a) < volume(b); });
-  return columns;
-}
-
-const ResolutionResult* find_result(const Run& run, const SizeColumn& column) {
-  for (const ResolutionResult& result : run.resolution_test)
-    if (column == SizeColumn{result.size, result.reading, result.positions}) return &result;
-  return nullptr;
-}
-
 Table make_table(const std::vector<Run>& runs, double reach_percent) {
-  const std::vector<SizeColumn> sizes = size_columns(runs);
-  const bool one_manner = std::all_of(sizes.begin(), sizes.end(), [&](const SizeColumn& column) { return column.manner() == sizes[0].manner(); });
+  const std::vector<Size> sizes = evaluated_sizes(runs);
   Table table;
   table.header = {{"encoding"}, {"top-1 %", "[95 % interval]"}, {"top-1 %", "shuffled"}, {"relative", "drop %"}};
-  for (const SizeColumn& column : sizes) {
-    table.header.push_back({"top-1 %", size_text(column.size)});
-    if (!one_manner) table.header.back().insert(table.header.back().end(), {column.reading, column.positions});
-  }
+  for (const Size& size : sizes) table.header.push_back({"top-1 %", size_text(size)});
   if (sizes.empty()) table.header.push_back({"top-1 %", "other sizes"});
   table.header.insert(table.header.end(), {{"images seen", "to " + format_number(reach_percent, 0) + " %"}, {"images/s"}, {"parameters"}});
   for (const Run& run : runs) table.rows.push_back(row(run, sizes, reach_percent));
   table.title = table_title(runs);
-  table.notes = table_notes(runs, sizes, reach_percent);
+  table.notes = table_notes(runs, reach_percent);
+  return table;
+}
+
+Table make_size_table(const std::vector<Run>& runs) {
+  const std::vector<Size> sizes = evaluated_sizes(runs);
+  Table table;
+  table.title = "Top-1 % at every size";
+  table.header = {{"encoding"}, {"reading"}, {"positions"}};
+  table.text_columns = 3;
+  for (const Size& size : sizes) table.header.push_back({size_text(size)});
+  bool more = false;
+  for (const Run& run : runs) {
+    const std::vector<Manner> shown = manners(run);
+    more |= shown.size() > 1;
+    for (const Manner& manner : shown) {
+      table.rows.push_back({run.label, manner.reading, manner.positions});
+      for (const Size& size : sizes) table.rows.back().push_back(top1_text(find_result(run, size, manner)));
+    }
+  }
+  if (!more) table.rows.clear();
   return table;
 }
 
 std::string text(const Table& table) {
+  if (table.rows.empty()) return "";
   std::vector<size_t> widths(table.header.size());
   size_t header_lines = 0;
   for (size_t i = 0; i < widths.size(); ++i) {
@@ -126,28 +114,29 @@ std::string text(const Table& table) {
   for (size_t l = 0; l < header_lines; ++l) {
     std::vector<std::string> cells;
     for (const auto& column : table.header) cells.push_back(l < column.size() ? column[l] : "");
-    result += line(cells, widths);
+    result += line(cells, widths, table.text_columns);
   }
   std::vector<std::string> rules;
   for (const size_t width : widths) rules.push_back(std::string(width, '-'));
-  result += line(rules, widths);
+  result += line(rules, widths, table.text_columns);
   for (const auto& cells : table.rows) {
     std::vector<std::string> clean;
     for (const std::string& cell : cells) clean.push_back(printable(cell));
-    result += line(clean, widths);
+    result += line(clean, widths, table.text_columns);
   }
-  result += "\n";
+  if (!table.notes.empty()) result += "\n";
   for (const std::string& note : table.notes) result += "- " + printable(note) + "\n";
   return result;
 }
 
 std::string markdown(const Table& table) {
+  if (table.rows.empty()) return "";
   std::string result = "|", rule = "\n|";
   for (size_t i = 0; i < table.header.size(); ++i) {
     std::string cell;
     for (const std::string& header : table.header[i]) cell.append(cell.empty() ? "" : " ").append(escaped_for_markdown(header));
     result += " " + cell + " |";
-    rule += i == 0 ? " :--- |" : " ---: |";
+    rule += i < table.text_columns ? " :--- |" : " ---: |";
   }
   result += rule + "\n";
   for (const auto& cells : table.rows) {
@@ -155,7 +144,7 @@ std::string markdown(const Table& table) {
     for (const std::string& cell : cells) result.append(" ").append(escaped_for_markdown(cell)).append(" |");
     result += "\n";
   }
-  result += "\n";
+  if (!table.notes.empty()) result += "\n";
   for (const std::string& note : table.notes) result.append("- ").append(escaped_for_markdown(note)).append("\n");
   return result;
 }

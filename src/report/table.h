@@ -1,6 +1,6 @@
 // The one table of a report, one row per run, as terminal text and as Markdown.
-//   encoding | top-1 [95 % interval] | after shuffling | relative drop | one column per evaluated size | images to reach a level | images/s |
-//   parameters
+//   encoding | top-1 [95 % interval] | after shuffling | relative drop | one column per evaluated size (report/sizes.h) | images to reach a level |
+//   images/s | parameters
 #pragma once
 
 #include <string>
@@ -14,24 +14,13 @@ namespace liere::report {
 struct Table {
   std::string title;
   std::vector<std::vector<std::string>> header;  // per column: its lines
-  std::vector<std::vector<std::string>> rows;    // the first column is text (left), the others figures (right)
-  std::vector<std::string> notes;                // what the figures mean, what is missing and how to make it
+  std::vector<std::vector<std::string>> rows;    // `text_columns` of text (left), then figures (right)
+  size_t text_columns = 1;
+  std::vector<std::string> notes;  // what the figures mean, what is missing and how to make it
 };
 
-/// One evaluated input: the size and how it was shown ("grid"|"scaled"|"resize", "sequential"|"fixed").
-struct SizeColumn {
-  std::vector<int64_t> size;
-  std::string reading, positions;
-  /// "grid, sequential"; what is unknown is left out.
-  std::string manner() const;
-  /// "reading grid, positions sequential".
-  std::string manner_in_words() const;
-  bool operator==(const SizeColumn&) const = default;
-};
-
-/// The distinct inputs of all runs' resolution tests, small to large.
-std::vector<SizeColumn> size_columns(const std::vector<Run>& runs);
-const ResolutionResult* find_result(const Run& run, const SizeColumn& column);
+/// Every size in every manner it was shown, one row per run and manner; no rows where there is nothing beyond the main table.
+Table make_size_table(const std::vector<Run>& runs);
 
 /// `reach_percent`: the accuracy of the column "images to ...".
 Table make_table(const std::vector<Run>& runs, double reach_percent);

@@ -3,6 +3,7 @@
 
 #include "core/check.h"
 #include "report/run_folder.h"
+#include "report/sizes.h"
 #include "support/catch.h"
 #include "support/fixtures.h"
 
@@ -85,6 +86,16 @@ TEST_CASE("events repeated after a resume replace the earlier ones") {
   REQUIRE(run.evals.size() == 2);
   CHECK(run.evals[0].accuracy.top1 == 31);
   CHECK(run.evals[1].accuracy.top1 == 41);
+}
+
+TEST_CASE("a run that goes on after a stop is running, whatever its older summary says") {
+  TemporaryFolder temporary;
+  const auto folder = make_run(temporary.path() / "a", "LieRE_8", 99, false);
+  put(folder / "metrics.jsonl", metrics({30, 40, 50, 60}));
+  const Run run = read_run(folder);
+  CHECK(run.state == "running");
+  CHECK(run.accuracy().top1 == 60);
+  CHECK(run.steps == 400);
 }
 
 TEST_CASE("what is no run is refused with what was expected") {

@@ -3,6 +3,7 @@
 
 #include "report/records.h"
 #include "report/run_folder.h"
+#include "report/sizes.h"
 #include "report/statistics.h"
 #include "support/catch.h"
 #include "support/fixtures.h"
@@ -115,15 +116,42 @@ TEST_CASE("several seeds of one method are not called different methods") {
   CHECK_FALSE(contains(text(make_table(read_runs({a, b}), 90)), "methods"));
 }
 
-TEST_CASE("sizes shown in several manners have a column each, small to large") {
+TEST_CASE("sizes in several manners: the main table compares like with like, the second shows all") {
   TemporaryFolder temporary;
-  auto runs = read_runs({make_run(temporary.path() / "a", "LieRE_8", 99)});
-  runs[0].resolution_test.insert(runs[0].resolution_test.begin(), {{84, 84}, "fixed", "scaled", {70, 100, 1, 500}});
+  auto runs = read_runs({make_run(temporary.path() / "a", "LieRE_8", 99), make_run(temporary.path() / "b", "absolute", 60)});
+  const auto result = [](int64_t side, const char* positions, const char* reading, double top1) {
+    return ResolutionResult{{side, side}, positions, reading, {.top1 = top1, .samples = 500}};
+  };
+  runs[0].resolution_test = {result(60, "sequential", "trained", 99), result(60, "fixed", "trained", 99),   result(84, "fixed", "grid", 51),
+                             result(84, "sequential", "scaled", 52),  result(84, "sequential", "grid", 53), result(84, "fixed", "scaled", 54)};
+  runs[1].resolution_test = {result(60, "none", "trained", 60), result(84, "none", "grid", 41), result(84, "none", "scaled", 42)};
   const Table table = make_table(runs, 90);
-  CHECK(table.header[4] == std::vector<std::string>{"top-1 %", "60x60", "grid", "sequential"});
-  CHECK(table.header[5] == std::vector<std::string>{"top-1 %", "84x84", "scaled", "fixed"});
-  CHECK(table.rows[0][5] == "70.0");
-  CHECK(table.header[6] == std::vector<std::string>{"top-1 %", "84x84", "grid", "sequential"});
+  CHECK(table.header[4] == std::vector<std::string>{"top-1 %", "60x60"});
+  CHECK(table.header[5] == std::vector<std::string>{"top-1 %", "84x84"});
+  CHECK(table.header[6][0] == "images seen");
+  CHECK(table.rows[0][5] == "53.0");
+  CHECK(table.rows[1][4] == "60.0");
+  CHECK(contains(text(table), "- Sizes: reading grid, positions sequential.\n"));
+  CHECK(text(make_size_table(runs)) == R"(Top-1 % at every size
+
+encoding  reading  positions   60x60  84x84
+--------  -------  ----------  -----  -----
+LieRE_8   grid     sequential   99.0   53.0
+LieRE_8   scaled   sequential   99.0   52.0
+LieRE_8   grid     fixed        99.0   51.0
+LieRE_8   scaled   fixed        99.0   54.0
+absolute  grid     none         60.0   41.0
+absolute  scaled   none         60.0   42.0
+)");
+  runs[1].resolution_test[1].reading = runs[1].resolution_test[2].reading = "resize";
+  CHECK(contains(text(make_table(runs, 90)), "- Sizes: reading grid (LieRE_8); resize (absolute), positions sequential.\n"));
+  runs[0].positions = "fixed";
+  CHECK(make_table(runs, 90).rows[0][5] == "51.0");
+}
+
+TEST_CASE("one manner needs no second table") {
+  TemporaryFolder temporary;
+  CHECK(text(make_size_table(read_runs({make_run(temporary.path() / "a", "LieRE_8", 99)}))).empty());
 }
 
 TEST_CASE("text of others can neither break the table nor drive the terminal") {
