@@ -49,18 +49,8 @@ std::vector<int64_t> default_sizes(const ExperimentConfig& config) {
 
 void set_positions(TrainedModel& trained, PositionRule rule) { trained.model->position().set_position_rule(rule); }
 
-/// The rule that the model was trained with; encodings without positions have none.
-std::optional<PositionRule> trained_rule(const PositionConfig& position) {
-  return std::visit(
-      [](const auto& c) -> std::optional<PositionRule> {
-        if constexpr (requires { c.positions; }) return c.positions;
-        else return std::nullopt;
-      },
-      position);
-}
-
 std::vector<std::optional<PositionRule>> rules_to_test(const PositionConfig& position) {
-  const auto rule = trained_rule(position);
+  const auto rule = position_rule(position);
   if (!rule || *rule == PositionRule::kIndex) return {rule};
   return {PositionRule::kSequential, PositionRule::kFixed};
 }
@@ -77,7 +67,7 @@ json resolution_result(TrainedModel& trained, const Reading& reading, int64_t si
   const auto result = evaluate_or_stop(trained, *reading.dataset, recipe, options_of(trained, std::to_string(size) + " px " + reading.name + " " + rule_name));
   const auto grid = trained.model->grid({size, size});
   auto row = scores(result);
-  row.update({{"size", {size, size}}, {"grid", grid.now}, {"positions", rule_name}, {"as_trained", !rule || *rule == *trained_rule(trained.config.model.position)},
+  row.update({{"size", {size, size}}, {"grid", grid.now}, {"positions", rule_name}, {"as_trained", !rule || *rule == *position_rule(trained.config.model.position)},
               {"reading", reading.name}, {"samples", result.count}});
   return row;
 }
@@ -158,7 +148,7 @@ json resolution_test(TrainedModel& trained) {
         results.push_back(resolution_result(trained, reading, size, rule, *recipe));
       }
   }
-  if (const auto rule = trained_rule(config.model.position)) set_positions(trained, *rule);
+  if (const auto rule = position_rule(config.model.position)) set_positions(trained, *rule);
   auto object = result_head(trained, "resolution", *test_set, results.empty() ? 0 : results[0]["samples"].get<int64_t>());
   object["results"] = results;
   return object;

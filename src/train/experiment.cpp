@@ -49,6 +49,15 @@ std::string encoding_kind(const PositionConfig& position) {
   return std::visit([](const auto& c) { return std::string(c.kind); }, position);
 }
 
+std::optional<PositionRule> position_rule(const PositionConfig& position) {
+  return std::visit(
+      [](const auto& c) -> std::optional<PositionRule> {
+        if constexpr (requires { c.positions; }) return c.positions;
+        else return std::nullopt;
+      },
+      position);
+}
+
 std::string encoding_label(const PositionConfig& position) {
   return std::visit(Overloaded{
                         [](const LiereConfig& c) { return "LieRE_" + std::to_string(c.block_size); },

@@ -142,6 +142,8 @@ std::string config_reference();
 
 /// "LieRE_8", "RoPE-Mixed", "absolute", ...: how tables call the encoding.
 std::string encoding_label(const PositionConfig& position);
+/// The rule that gives tokens their positions; nullopt for encodings without positions (none, absolute, rope).
+std::optional<PositionRule> position_rule(const PositionConfig& position);
 /// "liere", "rope_mixed", ...
 std::string encoding_kind(const PositionConfig& position);
 

@@ -73,7 +73,8 @@ void Console::on_step(const StepReport& r) {
 
 void Console::on_evaluation(const EvaluationReport& r, int64_t epochs) {
   line_.finish();
-  log_info("epoch " + std::to_string(r.epoch) + "/" + std::to_string(epochs) + "  step " + format_count(r.step) + "  train loss " + text("%.4f", r.train_loss) +
+  // An evaluation within an epoch shows the part of it that is done.
+  log_info("epoch " + text(r.step % steps_per_epoch_ == 0 ? "%.0f" : "%.2f", static_cast<double>(r.step) / static_cast<double>(steps_per_epoch_)) + "/" + std::to_string(epochs) + "  step " + format_count(r.step) + "  train loss " + text("%.4f", r.train_loss) +
            "  test loss " + text("%.4f", r.result.loss()) + "  top-1 " + text("%.2f", r.result.top1()) + " %  top-5 " + text("%.2f", r.result.top5()) + " %  (" +
            format_count(r.result.count) + " images)" + (r.best ? "  best so far" : ""));
 }

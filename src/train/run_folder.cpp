@@ -49,6 +49,32 @@ std::optional<ExperimentConfig> config_in(const fs::path& run) {
 
 }  // namespace
 
+FolderLock::FolderLock(const fs::path& folder) : file_(folder / "lock") {
+  descriptor_ = ::open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (descriptor_ < 0) throw CheckpointError("cannot write to the output folder " + folder.string() + ": " + std::strerror(errno) + ". Choose another output=FOLDER.");
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+    char owner[256] = {};
+    const auto count = ::pread(descriptor_, owner, sizeof owner - 1, 0);
+    ::close(descriptor_);
+    throw CheckpointError("the run folder " + folder.string() + " is in use by " + (count > 0 ? std::string(owner, static_cast<size_t>(count)) : "another process") +
+                          ". Wait for it, stop it, or choose another output=FOLDER.");
+  }
+  char host[128] = "this host";
+  ::gethostname(host, sizeof host - 1);
+  const auto text = "process " + std::to_string(::getpid()) + " on " + host;
+  if (::ftruncate(descriptor_, 0) != 0 || ::pwrite(descriptor_, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
+    const std::string reason = std::strerror(errno);
+    ::close(descriptor_);
+    throw CheckpointError("cannot write to the output folder " + folder.string() + ": " + reason + ". Choose another output=FOLDER, or make room on the disk.");
+  }
+}
+
+FolderLock::~FolderLock() {
+  std::error_code ignored;
+  fs::remove(file_, ignored);
+  ::close(descriptor_);
+}
+
 RunFolder::RunFolder(const Experiment& experiment, ResumeMode mode) : path_(experiment.config.output) {
   std::error_code error;
   if (fs::exists(path_) && !fs::is_directory(path_)) throw CheckpointError("the output " + path_.string() + " is a file, expected a folder. Choose another output=FOLDER.");
@@ -56,16 +82,15 @@ RunFolder::RunFolder(const Experiment& experiment, ResumeMode mode) : path_(expe
     throw CheckpointError("--resume: there is no run in " + path_.string() + ". Leave --resume out to start one, or name the run with --output FOLDER.");
   fs::create_directories(path_, error);
   if (error) throw CheckpointError("cannot create the output folder " + path_.string() + ": " + error.message() + ". Choose another output=FOLDER.");
-  lock();
+  lock_ = std::make_unique<FolderLock>(path_);
   if (mode == ResumeMode::kForce && (fs::exists(path_ / "config.yaml") || fs::exists(path_ / "checkpoints"))) {
     const auto aside = free_name_beside(path_);
+    lock_.reset();
     fs::rename(path_, aside, error);
     if (error) throw CheckpointError("cannot move " + path_.string() + " to " + aside.string() + ": " + error.message());
-    fs::remove(aside / "lock", error);
     log_info("--force: the earlier run is now in " + aside.string());
-    ::close(lock_);
     fs::create_directories(path_);
-    lock();
+    lock_ = std::make_unique<FolderLock>(path_);
   }
   remove_leftovers(path_);
   if (const auto used = config_in(path_)) {
@@ -81,33 +106,7 @@ RunFolder::RunFolder(const Experiment& experiment, ResumeMode mode) : path_(expe
     throw CheckpointError("--resume: there is no checkpoint in " + (path_ / "checkpoints").string() + ". Leave --resume out to start the run anew.");
 }
 
-RunFolder::~RunFolder() {
-  close_log_file();
-  if (lock_ >= 0) {
-    std::error_code ignored;
-    fs::remove(path_ / "lock", ignored);
-    ::close(lock_);
-  }
-}
-
-void RunFolder::lock() {
-  const auto file = path_ / "lock";
-  lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (lock_ < 0) throw CheckpointError("cannot write to the output folder " + path_.string() + ": " + std::strerror(errno) + ". Choose another output=FOLDER.");
-  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
-    char owner[256] = {};
-    const auto count = ::pread(lock_, owner, sizeof owner - 1, 0);
-    ::close(lock_);
-    lock_ = -1;
-    throw CheckpointError("the run folder " + path_.string() + " is in use by " + (count > 0 ? std::string(owner, static_cast<size_t>(count)) : "another process") +
-                          ". Wait for it, stop it, or choose another output=FOLDER.");
-  }
-  char host[128] = "this host";
-  ::gethostname(host, sizeof host - 1);
-  const auto text = "process " + std::to_string(::getpid()) + " on " + host;
-  if (::ftruncate(lock_, 0) != 0 || ::pwrite(lock_, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
-    throw CheckpointError("cannot write to the output folder " + path_.string() + ": " + std::strerror(errno) + ". Choose another output=FOLDER.");
-}
+RunFolder::~RunFolder() { close_log_file(); }
 
 void RunFolder::begin(const std::string& resolved_config) {
   write_file_atomically(path_ / "config.yaml", resolved_config);

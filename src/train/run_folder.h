@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +14,19 @@
 namespace liere {
 
 enum class ResumeMode { kAuto, kInsist, kForce };
+
+/// Holds FOLDER/lock, which names process and host, against other processes for the object's life.
+class FolderLock {
+ public:
+  explicit FolderLock(const std::filesystem::path& folder);
+  ~FolderLock();
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  std::filesystem::path file_;
+  int descriptor_ = -1;
+};
 
 class RunFolder {
  public:
@@ -32,10 +46,9 @@ class RunFolder {
   void begin(const std::string& resolved_config);
 
  private:
-  void lock();
   std::filesystem::path path_;
+  std::unique_ptr<FolderLock> lock_;
   std::optional<std::filesystem::path> resume_from_;
-  int lock_ = -1;
 };
 
 /// A run folder or a checkpoint file as --checkpoint names it -> the checkpoint file (a folder's newest valid one) and the run folder. Throws CheckpointError.

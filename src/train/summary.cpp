@@ -34,6 +34,7 @@ void Trainer::write_summary(const RunFolder& folder, const std::string& state) {
                   {"precision", std::string(name_of(config_.train.precision))},
                   {"device", device_.str() + (device_.is_cpu() ? ", " + std::to_string(torch::get_num_threads()) + " threads" : "")},
                   {"state", state}};
+  if (const auto rule = position_rule(config_.model.position)) summary["positions"] = std::string(name_of(*rule));
   if (state_.best.top1 >= 0)
     summary["best"] = {{"top1", state_.best.top1}, {"epoch", state_.best.epoch}, {"step", state_.best.step}, {"selected_on", "test"}};
   if (state_.evaluated_step == state_.step)

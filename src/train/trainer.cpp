@@ -162,12 +162,13 @@ void Trainer::resume(const std::filesystem::path& checkpoint) {
                 ": figures may differ in the last digits. Set threads=" + std::to_string(info.threads) + " to continue bit for bit.");
 }
 
-void Trainer::save(RunFolder& folder, MetricFiles& files) {
-  if (state_.skipped_in_a_row > 0) return;  // the weights are those of an earlier step and already saved, or suspect
+bool Trainer::save(RunFolder& folder, MetricFiles& files) {
+  if (state_.skipped_in_a_row > 0) return false;
   state_.metric_offsets = files.offsets();
   CheckpointInfo info{state_, dump(config_), identity_lines(config_), parts_.train_set->class_names(), experiment_.name, static_cast<int>(torch::get_num_threads())};
   save_checkpoint(checkpoint_path(folder.path(), state_.step), checkpoint_tensors(), info);
   prune_checkpoints(folder.path(), config_.checkpoint.keep);
+  return true;
 }
 
 bool Trainer::evaluate_epoch(RunFolder& folder, MetricFiles& files, Console& console) {
@@ -188,8 +189,7 @@ bool Trainer::evaluate_epoch(RunFolder& folder, MetricFiles& files, Console& con
   state_.loss_count = 0;
   files.on_evaluation(report);
   console.on_evaluation(report, config_.train.epochs);
-  save(folder, files);
-  if (report.best && std::filesystem::exists(checkpoint_path(folder.path(), state_.step))) publish_best(folder.path(), checkpoint_path(folder.path(), state_.step));
+  if (save(folder, files) && report.best) publish_best(folder.path(), checkpoint_path(folder.path(), state_.step));
   return true;
 }
 
@@ -214,9 +214,10 @@ ExitCode Trainer::run(ResumeMode mode) {
   };
   const auto stop = [&] {
     console.pause();
-    save(folder, files);
+    const bool saved = save(folder, files);
     write_summary(folder, "stopped");
-    log_info(std::string(stop_signal_name()) + ": stopped at step " + format_count(state_.step) + " of " + format_count(total) + ", saved. The same command goes on from there.");
+    log_info(std::string(stop_signal_name()) + ": stopped at step " + format_count(state_.step) + " of " + format_count(total) +
+             (saved ? ", saved. The same command goes on from there." : ", not saved: the last steps were non-finite. The same command goes on from the checkpoint before them."));
     return ExitCode::kStoppedEarly;
   };
 

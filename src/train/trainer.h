@@ -46,7 +46,8 @@ class Trainer {
   void start_loader();
   std::optional<WorkItem> work(int64_t number);
   void resume(const std::filesystem::path& checkpoint);
-  void save(RunFolder& folder, MetricFiles& files);
+  /// False, and nothing is written, while the last steps were skipped as non-finite: the weights may be the cause.
+  bool save(RunFolder& folder, MetricFiles& files);
   /// False when stopped meanwhile.
   bool evaluate_epoch(RunFolder& folder, MetricFiles& files, Console& console);
   void write_summary(const RunFolder& folder, const std::string& state);
