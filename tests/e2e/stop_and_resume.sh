@@ -3,7 +3,7 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=expect.sh
 source "$(dirname "$0")/expect.sh"
-config=(--config arrows_tiny_liere.yaml threads=1)
+config=(--config arrows_tiny_liere.yaml threads=1 log.every_steps=1)
 
 newest_step() { # of a run folder's checkpoints, without leading zeros
   local newest
@@ -38,9 +38,9 @@ is_file stopped/summary.json stopped/config.yaml stopped/metrics.jsonl
 
 # Undisturbed, with the same figures at every step.
 expect 0 liere-train "${config[@]}" --output undisturbed train.epochs=1000 schedule.epochs=2 train.steps="$steps"
-losses() { grep '"event":"train"' "$1/metrics.jsonl" | grep -o '"\(loss\|step\)":[0-9.e+-]*'; }
-[ "$(losses stopped)" = "$(losses undisturbed)" ] || fail "the stopped and resumed run has other losses than the undisturbed one"
-[ "$(losses stopped | grep -c step)" = "$steps" ] || fail "metrics.jsonl does not hold each of $steps steps once"
+figures() { grep -o '"\(event\|step\|loss\|grad_norm\|top1\)":[^,}]*' "$1/metrics.jsonl"; }
+diff <(figures stopped) <(figures undisturbed) >"$output" || fail "the stopped and resumed run has other figures than the undisturbed one"
+[ "$(figures stopped | grep -c '"train"')" = "$steps" ] || fail "metrics.jsonl does not hold each of $steps steps once"
 
 # A finished run is left as it is; another configuration is refused in its folder; --force moves it aside.
 before=$(cksum <stopped/metrics.jsonl)
