@@ -1,4 +1,6 @@
 // The vision transformer as a whole: configuration, counts, and the properties that every encoding must have.
+#include <ATen/autocast_mode.h>
+
 #include <cmath>
 
 #include "core/check.h"
