@@ -22,7 +22,7 @@ int run(int argc, char** argv) {
   app.add_flag("--resume", resume, "insist on resuming: an error when the run folder holds no checkpoint (by default one that is there is resumed)");
   app.add_flag("--force", force, "move an earlier run in the folder aside and start anew")->excludes("--resume");
   app.add_flag("--print-config", print_config, "print the resolved configuration with the origin of every value, and stop");
-  app.add_option("--dry-run", dry_run, "print parameters, FLOPs, memory and steps, and stop; --dry-run=step opens the data and runs one step")->expected(0, 1)->default_str("model")->check(CLI::IsMember({"model", "step"}));
+  app.add_flag("--dry-run{model}", dry_run, "print parameters, FLOPs, memory and steps, and stop; --dry-run=step opens the data and runs one step");
   app.add_flag("--config-reference", reference, "print every configuration key with its meaning (Markdown), and stop");
   app.add_option("overrides", overrides, "configuration keys, as in train.epochs=2")->type_name("KEY=VALUE");
   try {
@@ -34,6 +34,7 @@ int run(int argc, char** argv) {
     std::cout << config_reference();
     return 0;
   }
+  if (!dry_run.empty() && dry_run != "model" && dry_run != "step") throw ConfigError("--dry-run=" + dry_run + ": expected --dry-run or --dry-run=step.");
   if (config.empty()) throw ConfigError("--config is missing: name a configuration, for example liere-train --config arrows_demo_liere.yaml (see --help).");
   if (!output.empty()) overrides.push_back("output=" + output);
   const auto experiment = load_experiment(config, overrides);
@@ -41,7 +42,7 @@ int run(int argc, char** argv) {
     std::cout << dump_with_origins(experiment.config, experiment.node);
     return 0;
   }
-  if (app.count("--dry-run") && dry_run != "step") {
+  if (dry_run == "model") {
     std::cout << dry_run_report(experiment.config);
     return 0;
   }

@@ -22,9 +22,13 @@ int64_t training_samples(const ExperimentConfig& config) {
 
 std::string line(const std::string& name, const std::string& value) { return "  " + name + std::string(name.size() < 24 ? 24 - name.size() : 1, ' ') + value + "\n"; }
 
-std::string giga(double value) {
+/// Four digits with a prefix: "5.684 G", "342.2 P".
+std::string scaled(double value) {
+  const char* const prefixes = " kMGTPE";
+  int i = 0;
+  for (; value >= 1000 && prefixes[i + 1]; ++i) value /= 1000;
   char text[32];
-  std::snprintf(text, sizeof text, "%.3f G", value / 1e9);
+  std::snprintf(text, sizeof text, "%.4g %c", value, prefixes[i]);
   return text;
 }
 
@@ -59,13 +63,13 @@ std::string dry_run_report(const ExperimentConfig& config) {
   const double flops = model->flops_per_sample(grid);
   const double state = static_cast<double>(model->parameter_count()) * (config.train.precision == Precision::kFp64 ? 32 : 16);
   const double memory = state + rotation_bytes(config.model, grid.tokens()) + activation_bytes(config.model, grid.tokens(), config.train);
-  // A training step costs three forward passes: one forward, two for the gradients of inputs and weights.
+  // A training step costs three forward passes (one forward, two for the gradients of inputs and weights) of two FLOPs per multiply-add.
   return line("encoding", encoding_label(config.model.position)) + line("parameters", format_count(model->parameter_count())) +
          line("encoding's parameters", format_count(model->position().rotation_parameters())) + line("tokens per image", format_count(grid.tokens()) + " + CLS") +
-         line("FLOPs per image", giga(flops) + " multiply-adds forward") + line("training images", format_count(samples)) +
+         line("FLOPs per image", scaled(flops) + "multiply-adds forward") + line("training images", format_count(samples)) +
          line("steps", format_count(steps) + " (" + format_count(steps_per_epoch) + " per epoch, " + format_count(config.train.epochs) + " epochs)") +
          line("images per step", format_count(batch) + " in micro-batches of " + format_count(*config.train.micro_batch)) +
-         line("training FLOPs", giga(6.0 * flops * static_cast<double>(steps) * static_cast<double>(batch))) +
+         line("training FLOPs", scaled(6.0 * flops * static_cast<double>(steps) * static_cast<double>(batch)) + "FLOP: two per multiply-add, forward and backward") +
          line("memory", "about " + format_bytes(memory) + " (weights, gradients and Adam " + format_bytes(state) + ")");
 }
 

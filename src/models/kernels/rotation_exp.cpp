@@ -131,13 +131,14 @@ class Squarings {
   int64_t steps_ = 0;
 };
 
-/// exp of matrices within the polynomial's reach.
+/// E = exp(A) - I of matrices within the polynomial's reach. E rather than exp(A) is squared, (I + E)^2 - I = 2 E + E E: while E is small its rounding errors are small too,
+/// and s squarings multiply what is lost in the first of them by 2^s.
 at::Tensor base_exponential(const at::Tensor& a_mbb, const at::Tensor& a2_mbb, const Polynomial& p) {
   const auto a4_mbb = at::bmm(a2_mbb, at::add(a_mbb * p.x1, a2_mbb, p.x2));
   auto right_mbb = at::mul(a_mbb, p.x5).add_(a2_mbb, p.x6).add_(a4_mbb, p.x7);
   right_mbb.diagonal(0, 1, 2).add_(p.x4);
   auto rest_mbb = at::mul(a_mbb, p.y1).add_(a2_mbb, p.y2);
-  rest_mbb.diagonal(0, 1, 2).add_(p.y0);
+  rest_mbb.diagonal(0, 1, 2).add_(p.y0 - 1);
   return rest_mbb.baddbmm_(at::add(a4_mbb, a2_mbb, p.x3), right_mbb);
 }
 
@@ -198,12 +199,13 @@ at::Tensor skew_exp(const at::Tensor& m_mbb) {
   const FullPrecision guard;
   const Polynomial& polynomial = polynomial_for(m_mbb.scalar_type());
   const Squarings squarings(m_mbb, polynomial);
-  auto x_mbb = base_exponential(squarings.a_mbb, squarings.a2_mbb, polynomial);
+  auto e_mbb = base_exponential(squarings.a_mbb, squarings.a2_mbb, polynomial);
   for (int64_t k = 0; k < squarings.steps(); ++k) {
-    const auto active = squarings.active(x_mbb, k);
-    squarings.store(x_mbb, at::bmm(active, active), k);
+    const auto active = squarings.active(e_mbb, k);
+    squarings.store(e_mbb, at::baddbmm(active, active, active, 2), k);
   }
-  return squarings.restore(x_mbb);
+  e_mbb.diagonal(0, 1, 2).add_(1);
+  return squarings.restore(e_mbb);
 }
 
 at::Tensor skew_exp_gradient(const at::Tensor& m_mbb, const at::Tensor& x_mbb) {
@@ -213,11 +215,12 @@ at::Tensor skew_exp_gradient(const at::Tensor& m_mbb, const at::Tensor& x_mbb) {
   auto gamma_mbb = twice_skew_part(squarings.sorted() ? x_mbb.index_select(0, squarings.order()) : x_mbb);
   gamma_mbb = commutator_series(squarings.a_mbb, gamma_mbb, polynomial.series);
   if (squarings.steps() == 0) return squarings.restore(gamma_mbb);
-  auto r_mbb = base_exponential(squarings.a_mbb, squarings.a2_mbb, polynomial);
+  auto e_mbb = base_exponential(squarings.a_mbb, squarings.a2_mbb, polynomial);
   for (int64_t k = 0; k < squarings.steps(); ++k) {
-    const auto r = squarings.active(r_mbb, k), gamma = squarings.active(gamma_mbb, k);
-    squarings.store(gamma_mbb, at::baddbmm(gamma, at::bmm(r, gamma), r.transpose(1, 2), 0.5, 0.5), k);
-    if (k + 1 < squarings.steps()) squarings.store(r_mbb, at::bmm(r, r), k);
+    const auto e = squarings.active(e_mbb, k), gamma = squarings.active(gamma_mbb, k);
+    const auto left = at::baddbmm(gamma, e, gamma);  // X Gamma
+    squarings.store(gamma_mbb, at::baddbmm(gamma + left, left, e.transpose(1, 2), 0.5, 0.5), k);
+    if (k + 1 < squarings.steps()) squarings.store(e_mbb, at::baddbmm(e, e, e, 2), k);
   }
   return squarings.restore(gamma_mbb);
 }

@@ -1,8 +1,8 @@
 // The matrix exponential of skew-symmetric blocks and its gradient (paper section 3: R(p) = exp(sum_a p_a A_a)).
 //
-//   forward   A = M / 2^s with ||A||_2 <= theta, X = polynomial of degree 8 in 3 products, then s squarings X <- X X.
+//   forward   A = M / 2^s with ||A||_2 <= theta, E = exp(A) - I by a polynomial of degree 8 in 3 products, then s squarings E <- 2 E + E E.
 //   backward  with Gamma = X - X^T for X = R^T dL/dR:  dL/dM = phi1(ad_M)[Gamma],  phi1(z) = (e^z - 1) / z:
-//             a commutator series gives phi1(ad_A)[Gamma]; then, s times, Gamma <- (Gamma + X Gamma X^T) / 2 and X <- X X, because
+//             a commutator series gives phi1(ad_A)[Gamma]; then, s times, Gamma <- (Gamma + X Gamma X^T) / 2 and X = I + E squared, because
 //             phi1(2z) = phi1(z) (1 + e^z) / 2 and e^{ad_A}[Gamma] = X Gamma X^T.
 //
 // Scaling: ||M||_2 <= (tr M^4 / 2)^(1/4) (tight for skew matrices, whose eigenvalues come in pairs), s = ceil(log2(bound / theta)) for every matrix by itself.
