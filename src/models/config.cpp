@@ -12,15 +12,15 @@ struct Sizes {
   int64_t width, depth, heads, mlp;
 };
 // Section 2 of the paper's supplement; huge follows ViT-H.
-constexpr std::array kSizes = {Sizes{Preset::kTiny, 384, 12, 6, 768}, Sizes{Preset::kBase, 768, 12, 12, 3072}, Sizes{Preset::kLarge, 1024, 24, 16, 4096},
-                               Sizes{Preset::kHuge, 1280, 32, 16, 5120}};
+constexpr std::array kSizes = {Sizes{Preset::kTiny, 384, 12, 6, 768}, Sizes{Preset::kBase, 768, 12, 12, 3072},
+                               Sizes{Preset::kLarge, 1024, 24, 16, 4096}, Sizes{Preset::kHuge, 1280, 32, 16, 5120}};
 
 std::string text(int64_t value) { return std::to_string(value); }
 
 void take_size(const char* key, std::optional<int64_t>& value, int64_t preset_value, Preset preset) {
   if (value && *value != preset_value)
-    throw ConfigError("model." + std::string(key) + " is " + text(*value) + ", but model.preset: " + std::string(name_of(preset)) + " means " + text(preset_value) +
-                      ". Leave " + key + " out, or set preset: custom and give width, depth, heads and mlp.");
+    throw ConfigError("model." + std::string(key) + " is " + text(*value) + ", but model.preset: " + std::string(name_of(preset)) + " means " +
+                      text(preset_value) + ". Leave " + key + " out, or set preset: custom and give width, depth, heads and mlp.");
   value = preset_value;
 }
 
@@ -46,32 +46,38 @@ void resolve_sizes(VitConfig& c) {
 
 void check_input(const VitConfig& c) {
   if (c.input_size.empty() || c.input_size.size() > 3)
-    throw ConfigError("model.input_size has " + text(c.axes()) + " axes; one to three are possible: [length], [rows, columns] or [frames, rows, columns].");
+    throw ConfigError("model.input_size has " + text(c.axes()) +
+                      " axes; one to three are possible: [length], [rows, columns] or [frames, rows, columns].");
   if (c.patch.size() != c.input_size.size())
-    throw ConfigError("model.patch has " + std::to_string(c.patch.size()) + " axes and model.input_size " + text(c.axes()) + "; give one patch size per axis.");
+    throw ConfigError("model.patch has " + std::to_string(c.patch.size()) + " axes and model.input_size " + text(c.axes()) +
+                      "; give one patch size per axis.");
   for (size_t axis = 0; axis < c.patch.size(); ++axis)
     if (c.patch[axis] < 1 || c.input_size[axis] < 1 || c.input_size[axis] % c.patch[axis] != 0)
-      throw ConfigError("model.patch " + text(c.patch[axis]) + " does not divide model.input_size " + text(c.input_size[axis]) + " along axis " + std::to_string(axis) +
-                        "; choose sizes that are multiples of the patch.");
+      throw ConfigError("model.patch " + text(c.patch[axis]) + " does not divide model.input_size " + text(c.input_size[axis]) + " along axis " +
+                        std::to_string(axis) + "; choose sizes that are multiples of the patch.");
 }
 
 void require_even(const VitConfig& c, const char* kind) {
   if (c.head_dim() % 2 != 0)
-    throw ConfigError("model.position.kind: " + std::string(kind) + " turns pairs of channels, but the head dimension (width / heads) is " + text(c.head_dim()) + "; make it even.");
+    throw ConfigError("model.position.kind: " + std::string(kind) + " turns pairs of channels, but the head dimension (width / heads) is " +
+                      text(c.head_dim()) + "; make it even.");
 }
 
 void check_position(const VitConfig& c, const LiereConfig& p) {
   if (p.block_size < 2)
-    throw ConfigError("model.position.block_size is " + text(p.block_size) + ": a 1x1 skew-symmetric block is zero and has no parameters; use 2 or more, or kind: none.");
+    throw ConfigError("model.position.block_size is " + text(p.block_size) +
+                      ": a 1x1 skew-symmetric block is zero and has no parameters; use 2 or more, or kind: none.");
   if (c.head_dim() % p.block_size != 0)
-    throw ConfigError("model.position.block_size " + text(p.block_size) + " does not divide the head dimension (width / heads) " + text(c.head_dim()) + ".");
+    throw ConfigError("model.position.block_size " + text(p.block_size) + " does not divide the head dimension (width / heads) " +
+                      text(c.head_dim()) + ".");
 }
 void check_position(const VitConfig& c, const RopeMixedConfig&) { require_even(c, RopeMixedConfig::kind); }
 void check_position(const VitConfig& c, const RopeConfig&) { require_even(c, RopeConfig::kind); }
 void check_position(const VitConfig& c, const VisionLlamaConfig&) {
   require_even(c, VisionLlamaConfig::kind);
   if (c.head_dim() < 2 * c.axes())
-    throw ConfigError("model.position.kind: visionllama needs a head dimension of at least 2 per axis; width / heads is " + text(c.head_dim()) + " for " + text(c.axes()) + " axes.");
+    throw ConfigError("model.position.kind: visionllama needs a head dimension of at least 2 per axis; width / heads is " + text(c.head_dim()) +
+                      " for " + text(c.axes()) + " axes.");
 }
 void check_position(const VitConfig&, const AbsoluteConfig&) {}
 void check_position(const VitConfig&, const NoPositionConfig&) {}

@@ -13,13 +13,16 @@ namespace liere {
 
 /// What the generators (liere) or frequencies (rope_mixed) are shared over.
 enum class Share { kNone, kLayers, kHeads, kBoth };
-template <> struct EnumNames<Share> {
-  static constexpr std::pair<Share, std::string_view> values[] = {{Share::kNone, "none"}, {Share::kLayers, "layers"}, {Share::kHeads, "heads"}, {Share::kBoth, "both"}};
+template <>
+struct EnumNames<Share> {
+  static constexpr std::pair<Share, std::string_view> values[] = {
+      {Share::kNone, "none"}, {Share::kLayers, "layers"}, {Share::kHeads, "heads"}, {Share::kBoth, "both"}};
 };
 
 /// How token i of m along an axis, m0 at training, gets its position.
 enum class PositionRule { kSequential, kFixed, kIndex };
-template <> struct EnumNames<PositionRule> {
+template <>
+struct EnumNames<PositionRule> {
   static constexpr std::pair<PositionRule, std::string_view> values[] = {
       {PositionRule::kSequential, "sequential"}, {PositionRule::kFixed, "fixed"}, {PositionRule::kIndex, "index"}};
 };
@@ -61,26 +64,33 @@ namespace position_field {
 constexpr auto kShare = "share the learned parameters over nothing, layers, heads or both";
 constexpr auto kInitScale = "learned parameters start in U[0, init_scale)";
 constexpr auto kAbsolute = "add a learned absolute table to the tokens as well";
-constexpr auto kPositions = "token positions: sequential (0..1 at the training size, growing with the picture), fixed (always 0..1), index (0, 1, 2, ... per axis)";
+constexpr auto kPositions =
+    "token positions: sequential (0..1 at the training size, growing with the picture), fixed (always 0..1), index (0, 1, 2, ... per axis)";
 }  // namespace position_field
 
-template <class V> void fields(V&, NoPositionConfig&) {}
-template <class V> void fields(V&, AbsoluteConfig&) {}
-template <class V> void fields(V& v, RopeConfig& c) {
+template <class V>
+void fields(V&, NoPositionConfig&) {}
+template <class V>
+void fields(V&, AbsoluteConfig&) {}
+template <class V>
+void fields(V& v, RopeConfig& c) {
   v("absolute", c.absolute, position_field::kAbsolute);
   v("base", c.base, "frequencies are base^(-2i/d) over the raster index", positive());
 }
-template <class V> void fields(V& v, VisionLlamaConfig& c) {
+template <class V>
+void fields(V& v, VisionLlamaConfig& c) {
   v("absolute", c.absolute, position_field::kAbsolute);
   v("positions", c.positions, position_field::kPositions);
 }
-template <class V> void fields(V& v, RopeMixedConfig& c) {
+template <class V>
+void fields(V& v, RopeMixedConfig& c) {
   v("share", c.share, position_field::kShare);
   v("init_scale", c.init_scale, position_field::kInitScale, positive());
   v("absolute", c.absolute, position_field::kAbsolute);
   v("positions", c.positions, position_field::kPositions);
 }
-template <class V> void fields(V& v, LiereConfig& c) {
+template <class V>
+void fields(V& v, LiereConfig& c) {
   v("block_size", c.block_size, "side b of each rotation block; divides the head dimension", at_least(1));
   v("share", c.share, position_field::kShare);
   v("init_scale", c.init_scale, position_field::kInitScale, positive());
@@ -89,12 +99,14 @@ template <class V> void fields(V& v, LiereConfig& c) {
 }
 
 enum class Preset { kTiny, kBase, kLarge, kHuge, kCustom };
-template <> struct EnumNames<Preset> {
+template <>
+struct EnumNames<Preset> {
   static constexpr std::pair<Preset, std::string_view> values[] = {
       {Preset::kTiny, "tiny"}, {Preset::kBase, "base"}, {Preset::kLarge, "large"}, {Preset::kHuge, "huge"}, {Preset::kCustom, "custom"}};
 };
 enum class Pool { kCls, kMean };
-template <> struct EnumNames<Pool> {
+template <>
+struct EnumNames<Pool> {
   static constexpr std::pair<Pool, std::string_view> values[] = {{Pool::kCls, "cls"}, {Pool::kMean, "mean"}};
 };
 
@@ -112,12 +124,14 @@ struct VitConfig {
   PositionConfig position = LiereConfig{};
 
   /// Fills width, depth, heads and mlp from the preset and checks everything that involves more than one key
-  /// (a preset with another width, heads that do not divide the width, a block size that does not divide the head dimension, patches that do not divide the input). Throws ConfigError.
+  /// (a preset with another width, heads that do not divide the width, a block size that does not divide the head dimension, patches that do not
+  /// divide the input). Throws ConfigError.
   void resolve();
   int64_t head_dim() const { return *width / *heads; }
   int64_t axes() const { return static_cast<int64_t>(input_size.size()); }
 };
-template <class V> void fields(V& v, VitConfig& c) {
+template <class V>
+void fields(V& v, VitConfig& c) {
   v("preset", c.preset, "width, depth, heads and MLP of ViT-tiny, base, large or huge, or custom");
   v("input_size", c.input_size, "training size per axis: [length], [rows, columns] or [frames, rows, columns]", at_least(1));
   v("patch", c.patch, "patch size per axis", at_least(1));

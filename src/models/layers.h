@@ -1,4 +1,5 @@
-// Linear and LayerNorm on a given device without drawing initial values twice: LibTorch's own modules always draw, on the CPU, from its global generator.
+// Linear and LayerNorm on a given device without drawing initial values twice: LibTorch's own modules always draw, on the CPU, from its global
+// generator.
 #pragma once
 
 #include <torch/torch.h>

@@ -1,4 +1,5 @@
-// Patches as vectors: [B, C, rows, columns] -> [B, N, C * patch], tokens in raster order, inside a vector the pixels in raster order with the channel fastest.
+// Patches as vectors: [B, C, rows, columns] -> [B, N, C * patch], tokens in raster order, inside a vector the pixels in raster order with the channel
+// fastest.
 #pragma once
 
 #include <torch/torch.h>

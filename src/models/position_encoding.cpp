@@ -12,7 +12,8 @@ namespace liere {
 
 void PositionEncoding::add_absolute_table(const BackboneShape& shape) {
   const TokenGrid grid{shape.trained_grid, shape.trained_grid};
-  position_embedding_TW_ = register_parameter("position_embedding", at::empty({grid.tokens() + 1, shape.width}, at::dtype(at::kFloat).device(shape.device)));
+  position_embedding_TW_ =
+      register_parameter("position_embedding", at::empty({grid.tokens() + 1, shape.width}, at::dtype(at::kFloat).device(shape.device)));
 }
 
 torch::Tensor PositionEncoding::embed(const torch::Tensor& tokens_BTW, const TokenGrid& grid) const {

@@ -14,7 +14,7 @@ namespace liere {
 /// The sizes that an encoding needs of its model.
 struct BackboneShape {
   int64_t depth, heads, head_dim, width;
-  std::vector<int64_t> trained_grid;  // tokens per axis at the training size
+  std::vector<int64_t> trained_grid;   // tokens per axis at the training size
   torch::Device device = torch::kCPU;  // where the parameters are made; kMeta for a dry run
 };
 
@@ -30,8 +30,8 @@ class PositionEncoding : public torch::nn::Module {
   /// Called once per optimiser step by the Trainer, once per evaluation and grid by the Evaluator.
   virtual Rotations rotations(const TokenGrid& grid, bool with_gradient) const { return {}; }
 
-  /// After the last micro-batch: turns what the backward passes added to `set.gradient` into .grad of the learned parameters (added to an existing .grad).
-  /// `grid` is the one `rotations` was called with.
+  /// After the last micro-batch: turns what the backward passes added to `set.gradient` into .grad of the learned parameters (added to an existing
+  /// .grad). `grid` is the one `rotations` was called with.
   virtual void accumulate_gradients(const Rotations& set, const TokenGrid& grid) {}
 
   /// Learned parameters of the encoding that rotate (what the paper's table of LieRE parameters counts).

@@ -2,7 +2,8 @@
 //
 //   q' = R q, k' = R k    (paper section 3; CLS has R = I, implicitly: it is never stored)
 //
-// Shape legend: L layers (1 if shared), N patch tokens, H heads (1 if shared), K = d / b blocks of a head, b block side, d head dimension, B batch, T = N + 1.
+// Shape legend: L layers (1 if shared), N patch tokens, H heads (1 if shared), K = d / b blocks of a head, b block side, d head dimension, B batch, T
+// = N + 1.
 #pragma once
 
 #include <torch/torch.h>
@@ -17,8 +18,8 @@ struct Rotations {
   torch::Tensor value;
   /// Where the backward of apply adds, per micro-batch and layer, in fp32 (fp64 for fp64 models); undefined when no gradient is wanted.
   /// kPairs: [L|1, N, H|1, d/2], dL/dangle (c = cos(angle), s = sin(angle)).
-  /// kBlocks: [L|1, N, H|1, K, b, b], X = sum over the batch of dq q^T + dk k^T with dq = R^T dq', which is R^T dL/dR; only X - X^T counts (Gamma of kernels/rotation_exp.h),
-  /// so that a kernel may add X or its skew part (X - X^T) / 2.
+  /// kBlocks: [L|1, N, H|1, K, b, b], X = sum over the batch of dq q^T + dk k^T with dq = R^T dq', which is R^T dL/dR; only X - X^T counts (Gamma of
+  /// kernels/rotation_exp.h), so that a kernel may add X or its skew part (X - X^T) / 2.
   torch::Tensor gradient;
 
   bool wants_gradient() const { return gradient.defined(); }
@@ -29,6 +30,7 @@ struct Rotations {
 /// Reads q and k out of the qkv projection's output and turns them; v is copied out untouched.
 /// qkv_BTD3 [B, T, 3 H d] contiguous -> q, k, v [B, H, T, d] contiguous, in the dtype of qkv. Token 0 is CLS.
 /// Differentiable in qkv; its backward adds to rotations.gradient (shared storage), so call it once per layer and forward.
-std::tuple<torch::Tensor, torch::Tensor, torch::Tensor> apply_rotations(const torch::Tensor& qkv_BT3HD, int64_t heads, const Rotations& rotations, int64_t layer);
+std::tuple<torch::Tensor, torch::Tensor, torch::Tensor> apply_rotations(const torch::Tensor& qkv_BT3HD, int64_t heads, const Rotations& rotations,
+                                                                        int64_t layer);
 
 }  // namespace liere

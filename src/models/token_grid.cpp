@@ -23,14 +23,16 @@ double axis_position(int64_t i, int64_t now, int64_t trained, PositionRule rule)
 
 torch::Tensor grid_positions(const TokenGrid& grid, PositionRule rule, torch::Dtype dtype) {
   if (grid.trained.size() != grid.now.size())
-    throw ConfigError("A token grid of " + std::to_string(grid.now.size()) + " axes was given to a model trained on " + std::to_string(grid.trained.size()) + " axes.");
+    throw ConfigError("A token grid of " + std::to_string(grid.now.size()) + " axes was given to a model trained on " +
+                      std::to_string(grid.trained.size()) + " axes.");
   const int64_t axes = grid.axes();
   auto positions_Nn = at::empty({grid.tokens(), axes}, at::kDouble);
   int64_t inner = 1;  // tokens from one index of the axis to the next; the last axis runs fastest
   double* const out = positions_Nn.data_ptr<double>();
   for (int64_t axis = axes - 1; axis >= 0; --axis) {
     const int64_t now = grid.now[axis];
-    for (int64_t token = 0; token < grid.tokens(); ++token) out[token * axes + axis] = axis_position(token / inner % now, now, grid.trained[axis], rule);
+    for (int64_t token = 0; token < grid.tokens(); ++token)
+      out[token * axes + axis] = axis_position(token / inner % now, now, grid.trained[axis], rule);
     inner *= now;
   }
   return positions_Nn.to(dtype);

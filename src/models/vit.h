@@ -23,10 +23,11 @@ struct ForwardOptions {
 
 class VitImpl : public torch::nn::Module {
  public:
-  /// `config` must be resolved. Parameters: patch_embed.{weight,bias}, cls_token, block.I.{norm1,attention.qkv,attention.out,norm2,mlp.fc1,mlp.fc2}.{weight,bias},
-  /// head_norm, head, and position's generators / position_embedding: the goldens' names without `weight.`.
-  /// Each is initialised by its own stream named_seed(seed, name): Linear U(+-1/sqrt(fan_in)), LayerNorm 1 and 0, cls_token and position_embedding N(0, 1), generators U[0, init_scale).
-  /// The parameters (float32, on `device`; kMeta for shapes alone) hold nothing until initialize() or a checkpoint fills them.
+  /// `config` must be resolved. Parameters: patch_embed.{weight,bias}, cls_token,
+  /// block.I.{norm1,attention.qkv,attention.out,norm2,mlp.fc1,mlp.fc2}.{weight,bias}, head_norm, head, and position's generators /
+  /// position_embedding: the goldens' names without `weight.`. Each is initialised by its own stream named_seed(seed, name): Linear
+  /// U(+-1/sqrt(fan_in)), LayerNorm 1 and 0, cls_token and position_embedding N(0, 1), generators U[0, init_scale). The parameters (float32, on
+  /// `device`; kMeta for shapes alone) hold nothing until initialize() or a checkpoint fills them.
   VitImpl(const VitConfig& config, int64_t classes, torch::Device device = torch::kCPU);
   void initialize(uint64_t seed);
 
@@ -42,9 +43,9 @@ class VitImpl : public torch::nn::Module {
   /// Every parameter with its checkpoint name, in a fixed order.
   std::vector<std::pair<std::string, torch::Tensor>> named_weights() const;
   int64_t parameter_count() const;
-  /// Multiply-adds of one image's forward pass as the paper counts them: linear layers, the two products of attention, 5 per entry of a layer norm, and for learned
-  /// rotations (rope_mixed, liere) 2 T W b a layer for turning q and k, CLS included. Making R, softmax, GELU and the unlearned rotations are not counted.
-  /// This gives every figure of the paper's table to 0.02 % but tiny with b = 64 (the paper's 0.970G would be 1.002G).
+  /// Multiply-adds of one image's forward pass as the paper counts them: linear layers, the two products of attention, 5 per entry of a layer norm,
+  /// and for learned rotations (rope_mixed, liere) 2 T W b a layer for turning q and k, CLS included. Making R, softmax, GELU and the unlearned
+  /// rotations are not counted. This gives every figure of the paper's table to 0.02 % but tiny with b = 64 (the paper's 0.970G would be 1.002G).
   double flops_per_sample(const TokenGrid& grid) const;
 
  private:

@@ -25,7 +25,8 @@ std::optional<Golden> Golden::open(const std::string& name) {
     return std::nullopt;
   }
   using safetensors::Dtype;
-  static const std::map<Dtype, torch::Dtype> dtypes = {{Dtype::kF16, torch::kHalf}, {Dtype::kF32, torch::kFloat}, {Dtype::kF64, torch::kDouble}, {Dtype::kI64, torch::kLong}};
+  static const std::map<Dtype, torch::Dtype> dtypes = {
+      {Dtype::kF16, torch::kHalf}, {Dtype::kF32, torch::kFloat}, {Dtype::kF64, torch::kDouble}, {Dtype::kI64, torch::kLong}};
   const auto file = safetensors::File::open(path);
   Golden golden;
   golden.metadata_ = file.metadata();
@@ -61,8 +62,8 @@ std::vector<std::string> Golden::names(const std::string& prefix) const {
 }
 
 Parity::~Parity() {
-  std::printf("parity %-22s %-8s %4d tensors, worst error %.2e = %5.2f %% of its tolerance (%s)\n", file_.c_str(), exact() ? "float64" : "float32", count_, worst_error_,
-              100 * worst_share_, worst_what_.c_str());
+  std::printf("parity %-22s %-8s %4d tensors, worst error %.2e = %5.2f %% of its tolerance (%s)\n", file_.c_str(), exact() ? "float64" : "float32",
+              count_, worst_error_, 100 * worst_share_, worst_what_.c_str());
 }
 
 void Parity::record(const std::string& what, double error, double tolerance) {

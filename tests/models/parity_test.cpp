@@ -1,5 +1,6 @@
-// Every golden file of rotations, positions, models and optimiser, in float64 and float32. Tolerances: float64 1e-9 of each tensor's largest entry; float32 logits 5e-5 for
-// blocks of 64 and 2e-5 otherwise, R 5e-5, positions 2e-7, gradients 1e-4 of each tensor's norm. Sizes come from the files, so that another set of the same form can be put in.
+// Every golden file of rotations, positions, models and optimiser, in float64 and float32. Tolerances: float64 1e-9 of each tensor's largest entry;
+// float32 logits 5e-5 for blocks of 64 and 2e-5 otherwise, R 5e-5, positions 2e-7, gradients 1e-4 of each tensor's norm. Sizes come from the files,
+// so that another set of the same form can be put in.
 #include <cmath>
 
 #include "golden.h"
@@ -20,14 +21,15 @@ void check_rotations(const Golden& golden, Parity& parity, const std::string& ax
   const auto name = axes + ".b" + std::to_string(block);
   const auto dtype = parity.dtype();
   const auto positions = golden.tensor(axes + ".positions", dtype);
-  const auto params = golden.tensor(name + ".params", dtype);                                       // [n, K, E]
-  const auto cotangent = golden.tensor(name + ".G", dtype).unsqueeze(1).unsqueeze(0);               // [1, P, 1, K, b, b]
-  const auto generators = params.unsqueeze(1).unsqueeze(1);                                         // [n, 1, 1, K, E]
-  const auto r = rotation_exp(generators, positions, block);                                        // [1, P, 1, K, b, b]
+  const auto params = golden.tensor(name + ".params", dtype);                          // [n, K, E]
+  const auto cotangent = golden.tensor(name + ".G", dtype).unsqueeze(1).unsqueeze(0);  // [1, P, 1, K, b, b]
+  const auto generators = params.unsqueeze(1).unsqueeze(1);                            // [n, 1, 1, K, E]
+  const auto r = rotation_exp(generators, positions, block);                           // [1, P, 1, K, b, b]
   const auto grad = rotation_exp_gradient(generators, positions, r.transpose(-2, -1).matmul(cotangent));
   const auto expected_grad = golden.tensor(name + ".grad");
   parity.near(name + ".R", r.squeeze(0).squeeze(1), golden.tensor(name + ".R"), 5e-5);
-  parity.near(name + ".loss", (r.to(torch::kDouble) * cotangent.to(torch::kDouble)).sum(), golden.tensor(name + ".loss"), 5e-5 * cotangent.norm().item<double>());
+  parity.near(name + ".loss", (r.to(torch::kDouble) * cotangent.to(torch::kDouble)).sum(), golden.tensor(name + ".loss"),
+              5e-5 * cotangent.norm().item<double>());
   parity.gradient(name + ".grad", grad.squeeze(1).squeeze(1), expected_grad, expected_grad.norm().item<double>());
 }
 
@@ -47,7 +49,7 @@ struct Variant {
   const char* name;
   Share share;
 };
-constexpr Variant kVariants[] = {{"plain", Share::kNone},         {"per_layer", Share::kNone},     {"shared_layer0", Share::kLayers},
+constexpr Variant kVariants[] = {{"plain", Share::kNone},           {"per_layer", Share::kNone},     {"shared_layer0", Share::kLayers},
                                  {"shared_layers", Share::kLayers}, {"shared_heads", Share::kHeads}, {"shared_all", Share::kBoth}};
 
 PositionConfig position_of(const Golden& golden, Share share) {
@@ -154,17 +156,20 @@ void check_inside(const Subject& subject, Vit& model) {
     options.cls_attention = &attention;
     evaluate(model, subject.input(), options);
     const auto expected = subject.expected("cls_after_block");
-    subject.parity.near(subject.name("cls_after_block"), torch::stack(states), expected, subject.logit_tolerance * expected.abs().max().item<double>());
+    subject.parity.near(subject.name("cls_after_block"), torch::stack(states), expected,
+                        subject.logit_tolerance * expected.abs().max().item<double>());
     subject.parity.near(subject.name("cls_attention"), torch::stack(attention), subject.expected("cls_attention"), subject.logit_tolerance);
   }
   if (subject.has("shuffle.logits")) {
     ForwardOptions options;
     options.permutation_BN = subject.common.tensor("shuffle.permutation");
-    subject.parity.near(subject.name("shuffle.logits"), evaluate(model, subject.input(), options), subject.expected("shuffle.logits"), subject.logit_tolerance);
+    subject.parity.near(subject.name("shuffle.logits"), evaluate(model, subject.input(), options), subject.expected("shuffle.logits"),
+                        subject.logit_tolerance);
   }
   if (subject.has("mean_pool.logits")) {
     Vit mean = subject.model(Pool::kMean);
-    subject.parity.near(subject.name("mean_pool.logits"), evaluate(mean, subject.input()), subject.expected("mean_pool.logits"), subject.logit_tolerance);
+    subject.parity.near(subject.name("mean_pool.logits"), evaluate(mean, subject.input()), subject.expected("mean_pool.logits"),
+                        subject.logit_tolerance);
   }
 }
 
@@ -249,16 +254,17 @@ TEST_CASE("parity: patch tokens") {
       Parity parity("common_" + dimension, dtype);
       Vit model = golden_model(*common, NoPositionConfig{}, dtype);
       auto weights = weights_of(model);
-      const auto tokens = torch::linear(patchify(common->tensor("input", dtype), common->sizes("patch")), weights["patch_embed.weight"], weights["patch_embed.bias"]);
+      const auto tokens =
+          torch::linear(patchify(common->tensor("input", dtype), common->sizes("patch")), weights["patch_embed.weight"], weights["patch_embed.bias"]);
       parity.near("patch_tokens", tokens, common->tensor("patch_tokens"), 2e-5);
     }
   }
 }
 
-#define LIERE_MODEL_PARITY(encoding)                                                                     \
-  TEST_CASE("parity: model " encoding) {                                                                 \
-    for (const std::string dimension : {"2d", "3d"})                                                     \
-      for (const auto dtype : kDtypes) check_model(encoding, dimension, dtype);                          \
+#define LIERE_MODEL_PARITY(encoding)                                            \
+  TEST_CASE("parity: model " encoding) {                                        \
+    for (const std::string dimension : {"2d", "3d"})                            \
+      for (const auto dtype : kDtypes) check_model(encoding, dimension, dtype); \
   }
 LIERE_MODEL_PARITY("none")
 LIERE_MODEL_PARITY("absolute")
@@ -279,8 +285,10 @@ TEST_CASE("parity: complete gradients of liere_b8") {
     for (const auto& [name, weight] : weights_of(model)) {
       const auto expected = complete->tensor("grad." + name);
       // The file is rounded to float32: half a unit in the last place of the largest entry.
-      if (parity.exact()) parity.within(name, weight.grad(), expected, 6e-8 * expected.abs().max().item<double>());
-      else parity.gradient(name, weight.grad(), expected, expected.norm().item<double>());
+      if (parity.exact())
+        parity.within(name, weight.grad(), expected, 6e-8 * expected.abs().max().item<double>());
+      else
+        parity.gradient(name, weight.grad(), expected, expected.norm().item<double>());
     }
   }
 }

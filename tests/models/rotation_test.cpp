@@ -14,7 +14,10 @@ torch::Tensor noise(std::vector<int64_t> shape, torch::Dtype dtype, int64_t salt
   int64_t count = 1;
   for (const int64_t size : shape) count *= size;
   const auto i = torch::arange(count, torch::kDouble) + static_cast<double>(salt * 7919 + 1);
-  const auto hash = [&](double a) { const auto x = (i * a).sin() * 43758.5453; return x - x.floor(); };
+  const auto hash = [&](double a) {
+    const auto x = (i * a).sin() * 43758.5453;
+    return x - x.floor();
+  };
   return (hash(12.9898) + hash(78.233) + hash(37.719) - 1.5).mul(2).view(shape).to(dtype);
 }
 
@@ -115,14 +118,19 @@ TEST_CASE("the gradient's input counts through X - X^T alone") {
 TEST_CASE("apply turns q and k as the definition says, with its gradients") {
   const int64_t batch = 3, tokens = 5;
   using Kind = Rotations::Kind;
-  for (const ApplyCase c : {ApplyCase{Kind::kBlocks, 4, 8, 2, 2}, {Kind::kBlocks, 8, 16, 3, 1}, {Kind::kBlocks, 6, 48, 2, 2}, {Kind::kBlocks, 64, 64, 2, 2}, {Kind::kPairs, 2, 8, 2, 2},
+  for (const ApplyCase c : {ApplyCase{Kind::kBlocks, 4, 8, 2, 2},
+                            {Kind::kBlocks, 8, 16, 3, 1},
+                            {Kind::kBlocks, 6, 48, 2, 2},
+                            {Kind::kBlocks, 64, 64, 2, 2},
+                            {Kind::kPairs, 2, 8, 2, 2},
                             {Kind::kPairs, 2, 12, 3, 1}}) {
     INFO("block " << c.block << ", dim " << c.dim << ", heads " << c.heads << ", own " << c.own_heads);
     const bool pairs = c.kind == Kind::kPairs;
     const auto qkv = noise({batch, tokens + 1, 3 * c.heads * c.dim}, torch::kDouble);
-    const auto parameter = pairs ? noise({tokens, c.own_heads, c.dim / 2}, torch::kDouble, 1)
-                                 : skew_exp(skew_matrices(std::vector<double>(tokens * c.own_heads * (c.dim / c.block), 2.0), c.block, torch::kDouble))
-                                       .view({tokens, c.own_heads, c.dim / c.block, c.block, c.block});
+    const auto parameter = pairs
+                               ? noise({tokens, c.own_heads, c.dim / 2}, torch::kDouble, 1)
+                               : skew_exp(skew_matrices(std::vector<double>(tokens * c.own_heads * (c.dim / c.block), 2.0), c.block, torch::kDouble))
+                                     .view({tokens, c.own_heads, c.dim / c.block, c.block, c.block});
     const auto expected = reference(c, qkv, parameter);
     const auto value = pairs ? torch::stack({parameter.cos(), parameter.sin()}, -1) : parameter;
     const Rotations set{c.kind, torch::stack({torch::zeros_like(value), value}), torch::zeros_like(torch::stack({parameter, parameter}))};
@@ -133,7 +141,8 @@ TEST_CASE("apply turns q and k as the definition says, with its gradients") {
     CHECK(torch::equal(v, expected.v));
     CHECK(torch::equal(q.select(2, 0), expected.q.select(2, 0)));  // CLS, to the bit
     CHECK((q.is_contiguous() && k.is_contiguous() && v.is_contiguous()));
-    const auto wq = noise(q.sizes().vec(), torch::kDouble, 2), wk = noise(q.sizes().vec(), torch::kDouble, 3), wv = noise(q.sizes().vec(), torch::kDouble, 4);
+    const auto wq = noise(q.sizes().vec(), torch::kDouble, 2), wk = noise(q.sizes().vec(), torch::kDouble, 3),
+               wv = noise(q.sizes().vec(), torch::kDouble, 4);
     ((q * wq).sum() + (k * wk).sum() + (v * wv).sum()).backward();
     ((expected.q * wq).sum() + (expected.k * wk).sum() + (expected.v * wv).sum()).backward();
     CHECK(largest(ours.grad() - expected.qkv.grad()) <= 1e-12);
@@ -168,7 +177,8 @@ TEST_CASE("apply in bf16 stays within bf16's rounding and accumulates in float32
     const auto value = pairs ? torch::stack({angle.cos(), angle.sin()}, -1)
                              : skew_exp(skew_matrices(std::vector<double>(6 * 2 * 2, 1.5), 4, torch::kFloat)).view({1, 6, 2, 2, 4, 4});
     const auto run = [&](torch::Dtype dtype) {
-      const Rotations set{pairs ? Rotations::Kind::kPairs : Rotations::Kind::kBlocks, value, pairs ? torch::zeros_like(angle) : torch::zeros_like(value)};
+      const Rotations set{pairs ? Rotations::Kind::kPairs : Rotations::Kind::kBlocks, value,
+                          pairs ? torch::zeros_like(angle) : torch::zeros_like(value)};
       const auto x = qkv.to(dtype).clone().requires_grad_();
       const auto [q, k, v] = apply_rotations(x, 2, set, 0);
       CHECK(q.scalar_type() == dtype);

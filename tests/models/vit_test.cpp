@@ -12,7 +12,8 @@ using namespace liere::test;
 
 namespace {
 
-VitConfig small(const PositionConfig& position, std::vector<int64_t> input = {8, 12}, std::vector<int64_t> patch = {4, 4}, int64_t width = 32, int64_t heads = 2) {
+VitConfig small(const PositionConfig& position, std::vector<int64_t> input = {8, 12}, std::vector<int64_t> patch = {4, 4}, int64_t width = 32,
+                int64_t heads = 2) {
   VitConfig config;
   config.preset = Preset::kCustom;
   config.input_size = input;
@@ -76,7 +77,9 @@ bool contains(const std::string& text, const std::string& part) { return text.fi
 std::string message_of(VitConfig config) {
   try {
     config.resolve();
-  } catch (const ConfigError& error) { return error.what(); }
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
   return "no error";
 }
 
@@ -233,7 +236,8 @@ TEST_CASE("every weight of every encoding receives a gradient, in every layer, e
 }
 
 TEST_CASE("head dimension 48 with blocks of 6, and 3D with blocks of 16") {
-  for (const auto& config : {small(LiereConfig{.block_size = 6}, {8, 8}, {4, 4}, 96), small(LiereConfig{.block_size = 16}, {4, 8, 8}, {2, 4, 4}, 64)}) {
+  for (const auto& config :
+       {small(LiereConfig{.block_size = 6}, {8, 8}, {4, 4}, 96), small(LiereConfig{.block_size = 16}, {4, 8, 8}, {2, 4, 4}, 64)}) {
     auto model = make(config);
     CHECK(std::isfinite(train(model, picture(config))));
     CHECK(weights_of(model)["generators"].size(3) == config.head_dim() / std::get<LiereConfig>(config.position).block_size);
@@ -295,7 +299,9 @@ TEST_CASE("an input of the wrong size is refused by name") {
   const auto message = [&](const std::vector<int64_t>& size) {
     try {
       model->grid(size);
-    } catch (const ConfigError& error) { return std::string(error.what()); }
+    } catch (const ConfigError& error) {
+      return std::string(error.what());
+    }
     return std::string("no error");
   };
   CHECK((contains(message({8, 13}), "4x4") && contains(message({8, 13}), "8x13")));

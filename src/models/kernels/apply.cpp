@@ -11,7 +11,8 @@ struct Shape {
 Shape shape_of(const at::Tensor& qkv_BT3HD, int64_t heads, const LayerRotations& rotations) {
   const int64_t own = rotations.value.size(1), tokens = qkv_BT3HD.size(1) - 1;
   TORCH_CHECK(own == heads || own == 1, "rotations for ", own, " heads were given to an attention of ", heads, " heads");
-  TORCH_CHECK(rotations.value.size(0) == tokens, "rotations for ", rotations.value.size(0), " tokens were given to an input of ", tokens, " tokens (and CLS)");
+  TORCH_CHECK(rotations.value.size(0) == tokens, "rotations for ", rotations.value.size(0), " tokens were given to an input of ", tokens,
+              " tokens (and CLS)");
   return {qkv_BT3HD.size(0), tokens, heads, own, heads / own, qkv_BT3HD.size(2) / (3 * heads)};
 }
 
@@ -21,7 +22,10 @@ at::Tensor heads_first(const at::Tensor& qkv_BT3HD, int64_t part, int64_t heads)
 
 /// Blocks: the q and k of the patch tokens in [B, T, 3 H d] as a view [N, Hr, K, 2, B, Hs, b].
 at::Tensor block_view(const at::Tensor& qkv_BT3HD, const Shape& s, int64_t b) {
-  return qkv_BT3HD.view({s.batch, s.tokens + 1, 3, s.own_heads, s.shared_heads, s.dim / b, b}).narrow(1, 1, s.tokens).narrow(2, 0, 2).permute({1, 3, 5, 2, 0, 4, 6});
+  return qkv_BT3HD.view({s.batch, s.tokens + 1, 3, s.own_heads, s.shared_heads, s.dim / b, b})
+      .narrow(1, 1, s.tokens)
+      .narrow(2, 0, 2)
+      .permute({1, 3, 5, 2, 0, 4, 6});
 }
 /// The same of one tensor [B, H, T, d]: a view [N, Hr, K, B, Hs, b].
 at::Tensor head_block_view(const at::Tensor& x_BHTD, const Shape& s, int64_t b) {
@@ -39,7 +43,9 @@ at::Tensor head_pair_view(const at::Tensor& x_BHTD, const Shape& s) {
 }
 at::Tensor as_complex(const at::Tensor& pairs, at::ScalarType dtype) { return at::view_as_complex(pairs.to(dtype).contiguous()); }
 /// cos + i sin, broadcast over batch, q and k, and shared heads: [1, N, 1, Hr, 1, P].
-at::Tensor phases(const LayerRotations& rotations) { return at::view_as_complex(rotations.value.contiguous()).unsqueeze(1).unsqueeze(3).unsqueeze(0); }
+at::Tensor phases(const LayerRotations& rotations) {
+  return at::view_as_complex(rotations.value.contiguous()).unsqueeze(1).unsqueeze(3).unsqueeze(0);
+}
 
 void turn_blocks(const at::Tensor& qkv_BT3HD, const Shape& s, const LayerRotations& rotations, at::Tensor& q_BHTD, at::Tensor& k_BHTD) {
   const int64_t b = rotations.value.size(-1);
@@ -83,8 +89,8 @@ void turn_back_pairs(at::Tensor& dqkv_BT3HD, const at::Tensor& dq_BHTD, const at
 
 class ApplyRotations : public torch::autograd::Function<ApplyRotations> {
  public:
-  static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, const at::Tensor& qkv_BT3HD, int64_t heads, int64_t kind, const at::Tensor& value,
-                                                const std::optional<at::Tensor>& gradient) {
+  static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, const at::Tensor& qkv_BT3HD, int64_t heads, int64_t kind,
+                                                const at::Tensor& value, const std::optional<at::Tensor>& gradient) {
     context->save_for_backward({qkv_BT3HD});
     context->saved_data["kind"] = kind;
     // Not through save_for_backward: the accumulator changes between forward and backward by design, which autograd would take for an error.
@@ -118,7 +124,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> turn(const at::Tensor& qkv_BT3HD,
   return {q, k, heads_first(qkv_BT3HD, 2, heads).contiguous()};
 }
 
-at::Tensor turn_backward(const at::Tensor& dq_BHTD, const at::Tensor& dk_BHTD, const at::Tensor& dv_BHTD, const at::Tensor& qkv_BT3HD, const LayerRotations& rotations) {
+at::Tensor turn_backward(const at::Tensor& dq_BHTD, const at::Tensor& dk_BHTD, const at::Tensor& dv_BHTD, const at::Tensor& qkv_BT3HD,
+                         const LayerRotations& rotations) {
   const at::NoGradGuard no_grad;
   const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
   const int64_t heads = dq_BHTD.size(1);
@@ -134,7 +141,8 @@ at::Tensor turn_backward(const at::Tensor& dq_BHTD, const at::Tensor& dk_BHTD, c
   return dqkv_BT3HD;
 }
 
-std::tuple<torch::Tensor, torch::Tensor, torch::Tensor> apply_rotations(const torch::Tensor& qkv_BT3HD, int64_t heads, const Rotations& rotations, int64_t layer) {
+std::tuple<torch::Tensor, torch::Tensor, torch::Tensor> apply_rotations(const torch::Tensor& qkv_BT3HD, int64_t heads, const Rotations& rotations,
+                                                                        int64_t layer) {
   if (rotations.kind == Rotations::Kind::kNone) {
     const auto parts = qkv_BT3HD.unflatten(2, {3, heads, -1}).permute({2, 0, 3, 1, 4}).contiguous().unbind(0);
     return {parts[0], parts[1], parts[2]};

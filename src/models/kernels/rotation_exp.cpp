@@ -47,15 +47,37 @@ int series_terms(double theta, double tolerance) {
 
 /// Chebyshev coefficients on i [-1.244, 1.244]: largest error 7.4e-8.
 Polynomial chebyshev() {
-  return {1.244, 0.10362752861586016, 0.02604745164797476, 2.0 / 3, 0.5466385119433734, 0.1650228498014938, 0.015489661943490973, 0.03501382795005018,
-          0.9999999953745466, 0.9999994631521428, 0.13557417573122724, series_terms(1.244, 5e-8), 16};
+  return {1.244,
+          0.10362752861586016,
+          0.02604745164797476,
+          2.0 / 3,
+          0.5466385119433734,
+          0.1650228498014938,
+          0.015489661943490973,
+          0.03501382795005018,
+          0.9999999953745466,
+          0.9999994631521428,
+          0.13557417573122724,
+          series_terms(1.244, 5e-8),
+          16};
 }
 
 /// Exactly the Taylor polynomial of degree 8; the coefficients solve the matching of powers, which is quadratic: hence the root of 177.
 Polynomial taylor() {
   const double root = std::sqrt(177.0), x3 = 2.0 / 3, theta = 0.05;
-  return {theta, x3 * (1 + root) / 88, x3 * (1 + root) / 352, x3, (29 * root - 271) / (315 * x3), 11 * (root - 1) / (1260 * x3), 11 * (root - 9) / (5040 * x3),
-          (89 - root) / (5040 * x3 * x3), 1, 1, (857 - 58 * root) / 630, series_terms(theta, 1e-17), 22};
+  return {theta,
+          x3 * (1 + root) / 88,
+          x3 * (1 + root) / 352,
+          x3,
+          (29 * root - 271) / (315 * x3),
+          11 * (root - 1) / (1260 * x3),
+          11 * (root - 9) / (5040 * x3),
+          (89 - root) / (5040 * x3 * x3),
+          1,
+          1,
+          (857 - 58 * root) / 630,
+          series_terms(theta, 1e-17),
+          22};
 }
 
 const Polynomial& polynomial_for(at::ScalarType dtype) {
@@ -110,7 +132,8 @@ class Squarings {
     const int64_t count = s_m.numel();
     const double* const s = s_m.const_data_ptr<double>();
     if (!std::all_of(s, s + count, [](double value) { return value < 1100; }))
-      throw DivergedError("A generator's matrix is not finite (or beyond any use): the rotations cannot be computed. Lower the learning rate or clip the gradients.");
+      throw DivergedError(
+          "A generator's matrix is not finite (or beyond any use): the rotations cannot be computed. Lower the learning rate or clip the gradients.");
     order_m_ = at::empty({count}, at::kLong);
     int64_t* const order = order_m_.data_ptr<int64_t>();
     std::iota(order, order + count, int64_t{0});
@@ -131,8 +154,8 @@ class Squarings {
   int64_t steps_ = 0;
 };
 
-/// E = exp(A) - I of matrices within the polynomial's reach. E rather than exp(A) is squared, (I + E)^2 - I = 2 E + E E: while E is small its rounding errors are small too,
-/// and s squarings multiply what is lost in the first of them by 2^s.
+/// E = exp(A) - I of matrices within the polynomial's reach. E rather than exp(A) is squared, (I + E)^2 - I = 2 E + E E: while E is small its
+/// rounding errors are small too, and s squarings multiply what is lost in the first of them by 2^s.
 at::Tensor base_exponential(const at::Tensor& a_mbb, const at::Tensor& a2_mbb, const Polynomial& p) {
   const auto a4_mbb = at::bmm(a2_mbb, at::add(a_mbb * p.x1, a2_mbb, p.x2));
   auto right_mbb = at::mul(a_mbb, p.x5).add_(a2_mbb, p.x6).add_(a4_mbb, p.x7);
@@ -178,7 +201,8 @@ void for_each_chunk(int64_t layers, int64_t tokens, int64_t entries_per_token, b
   const int64_t layer_step = std::clamp<int64_t>(budget / std::max<int64_t>(1, tokens * entries_per_token), 1, layers);
   const int64_t token_step = std::clamp<int64_t>(budget / std::max<int64_t>(1, layer_step * entries_per_token), 1, std::max<int64_t>(1, tokens));
   for (int64_t layer = 0; layer < layers; layer += layer_step)
-    for (int64_t token = 0; token < tokens; token += token_step) body(layer, std::min(layer_step, layers - layer), token, std::min(token_step, tokens - token));
+    for (int64_t token = 0; token < tokens; token += token_step)
+      body(layer, std::min(layer_step, layers - layer), token, std::min(token_step, tokens - token));
 }
 
 /// M [l, t, H K, b, b] = sum_a p_a A_a for a piece of the layers and tokens, as [l t H K, b, b]. Written out: p = 0 gives exactly 0.

@@ -5,12 +5,14 @@
 //             a commutator series gives phi1(ad_A)[Gamma]; then, s times, Gamma <- (Gamma + X Gamma X^T) / 2 and X = I + E squared, because
 //             phi1(2z) = phi1(z) (1 + e^z) / 2 and e^{ad_A}[Gamma] = X Gamma X^T.
 //
-// Scaling: ||M||_2 <= (tr M^4 / 2)^(1/4) (tight for skew matrices, whose eigenvalues come in pairs), s = ceil(log2(bound / theta)) for every matrix by itself.
+// Scaling: ||M||_2 <= (tr M^4 / 2)^(1/4) (tight for skew matrices, whose eigenvalues come in pairs), s = ceil(log2(bound / theta)) for every matrix
+// by itself.
 //   CPU   s is read on the host, matrices are sorted by it and step k works on those with s > k alone.
-//   CUDA  nothing is read by the host: a fixed number of steps (16 in fp32, 22 in fp64), each keeping the square only where s > k. A matrix beyond the reach
+//   CUDA  nothing is read by the host: a fixed number of steps (16 in fp32, 22 in fp64), each keeping the square only where s > k. A matrix beyond
+//   the reach
 //         (norm above 80,000 in fp32, where an angle has lost its meaning) becomes NaN rather than wrong.
-// fp32: theta = 1.244 and Chebyshev coefficients on the imaginary axis (error 7.4e-8). fp64: theta = 0.05 and Taylor coefficients. M = 0 gives exactly I.
-// Shape legend: n axes, L layers (1 if shared), N tokens, H heads (1 if shared), K blocks of a head, b block side, E = b (b - 1) / 2.
+// fp32: theta = 1.244 and Chebyshev coefficients on the imaginary axis (error 7.4e-8). fp64: theta = 0.05 and Taylor coefficients. M = 0 gives
+// exactly I. Shape legend: n axes, L layers (1 if shared), N tokens, H heads (1 if shared), K blocks of a head, b block side, E = b (b - 1) / 2.
 #pragma once
 
 #include <torch/torch.h>
@@ -24,8 +26,8 @@ at::Tensor skew_exp(const at::Tensor& m_mbb);
 /// `x_mbb` is R^T dL/dR, or any matrix with the same X - X^T.
 at::Tensor skew_exp_gradient(const at::Tensor& m_mbb, const at::Tensor& x_mbb);
 
-/// R [L, N, H, K, b, b] = exp(sum_a positions[N, a] A_a), A_a[j, k] = +entry for j < k and -entry below, from generators [n, L, H, K, E]; entries row by row.
-/// positions [N, n] on the generators' device and in their dtype.
+/// R [L, N, H, K, b, b] = exp(sum_a positions[N, a] A_a), A_a[j, k] = +entry for j < k and -entry below, from generators [n, L, H, K, E]; entries row
+/// by row. positions [N, n] on the generators' device and in their dtype.
 at::Tensor rotation_exp(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, int64_t block);
 
 /// The gradient with respect to the generators [n, L, H, K, E] from X = R^T dL/dR [L, N, H, K, b, b] (Rotations::gradient).

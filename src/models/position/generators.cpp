@@ -4,11 +4,14 @@
 
 namespace liere {
 
-GeneratorEncoding::GeneratorEncoding(const GeneratorSettings& settings, const BackboneShape& shape) : init_scale_(settings.init_scale), rule_(settings.positions) {
-  const bool over_layers = settings.share == Share::kLayers || settings.share == Share::kBoth, over_heads = settings.share == Share::kHeads || settings.share == Share::kBoth;
+GeneratorEncoding::GeneratorEncoding(const GeneratorSettings& settings, const BackboneShape& shape)
+    : init_scale_(settings.init_scale), rule_(settings.positions) {
+  const bool over_layers = settings.share == Share::kLayers || settings.share == Share::kBoth,
+             over_heads = settings.share == Share::kHeads || settings.share == Share::kBoth;
   const int64_t b = settings.block_size, axes = static_cast<int64_t>(shape.trained_grid.size());
   generators_nLHKE_ = register_parameter(
-      "generators", at::empty({axes, over_layers ? 1 : shape.depth, over_heads ? 1 : shape.heads, shape.head_dim / b, b * (b - 1) / 2}, at::dtype(at::kFloat).device(shape.device)));
+      "generators", at::empty({axes, over_layers ? 1 : shape.depth, over_heads ? 1 : shape.heads, shape.head_dim / b, b * (b - 1) / 2},
+                              at::dtype(at::kFloat).device(shape.device)));
   if (settings.absolute) add_absolute_table(shape);
 }
 

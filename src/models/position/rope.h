@@ -1,4 +1,5 @@
-// RoPE over the raster index (RoFormer): pair k of patch token t turns by t * base^(-2k/d); CLS is not turned. Nothing is learned; all layers and heads alike.
+// RoPE over the raster index (RoFormer): pair k of patch token t turns by t * base^(-2k/d); CLS is not turned. Nothing is learned; all layers and
+// heads alike.
 #pragma once
 
 #include "models/position_encoding.h"
