@@ -77,6 +77,20 @@ TEST_CASE("exp of skew matrices is orthogonal at every norm and exactly I at zer
   }
 }
 
+TEST_CASE("the squaring that a GPU uses (masked, nothing read by the host) agrees with the CPU's, and says NaN beyond its reach") {
+  for (const auto dtype : {torch::kDouble, torch::kFloat})
+    for (const int64_t b : {4, 8, 64}) {
+      const auto m = skew_matrices(kNorms, b, dtype), g = noise({m.size(0), b, b}, dtype, 3);
+      const double tolerance = dtype == torch::kDouble ? 1e-12 : 2e-5;
+      CHECK(largest(skew_exp(m, Squaring::kMasked) - skew_exp(m)) <= tolerance);
+      const auto expected = skew_exp_gradient(m, g);
+      CHECK(largest(skew_exp_gradient(m, g, Squaring::kMasked) - expected) <= tolerance * largest(expected));
+      const auto beyond = skew_matrices({1.0, 1e9}, b, dtype);
+      CHECK(torch::isfinite(skew_exp(beyond, Squaring::kMasked)[0]).all().item<bool>());
+      CHECK(torch::isnan(skew_exp(beyond, Squaring::kMasked)[1]).all().item<bool>());
+    }
+}
+
 TEST_CASE("exp agrees with a plain Taylor series, and does not depend on the other matrices of the batch") {
   for (const int64_t b : {4, 8, 64}) {
     const auto m = skew_matrices(kNorms, b, torch::kDouble);

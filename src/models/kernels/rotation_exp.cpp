@@ -90,13 +90,13 @@ const Polynomial& polynomial_for(at::ScalarType dtype) {
 class Squarings {
  public:
   /// Scales A <- M / 2^s; on the CPU the matrices are sorted as well (restore() undoes the order).
-  Squarings(const at::Tensor& m_mbb, const Polynomial& polynomial) {
+  Squarings(const at::Tensor& m_mbb, const Polynomial& polynomial, Squaring squaring) {
     const auto m2 = at::bmm(m_mbb, m_mbb);
     const auto bound_m = m2.mul(m2).sum({1, 2}).div_(2).sqrt_().sqrt_();
     s_m11_ = bound_m.div(polynomial.theta).log2_().ceil_().clamp_min_(0).view({-1, 1, 1});
     a_mbb = m_mbb;
     a2_mbb = m2;
-    if (m_mbb.is_cpu()) {
+    if (m_mbb.is_cpu() && squaring == Squaring::kDevice) {
       sort();
     } else {
       steps_ = polynomial.most_squarings;
@@ -219,10 +219,10 @@ at::Tensor exponents(const at::Tensor& a_nLGbb, const at::Tensor& positions_Nn, 
 
 }  // namespace
 
-at::Tensor skew_exp(const at::Tensor& m_mbb) {
+at::Tensor skew_exp(const at::Tensor& m_mbb, Squaring squaring) {
   const FullPrecision guard;
   const Polynomial& polynomial = polynomial_for(m_mbb.scalar_type());
-  const Squarings squarings(m_mbb, polynomial);
+  const Squarings squarings(m_mbb, polynomial, squaring);
   auto e_mbb = base_exponential(squarings.a_mbb, squarings.a2_mbb, polynomial);
   for (int64_t k = 0; k < squarings.steps(); ++k) {
     const auto active = squarings.active(e_mbb, k);
@@ -232,10 +232,10 @@ at::Tensor skew_exp(const at::Tensor& m_mbb) {
   return squarings.restore(e_mbb);
 }
 
-at::Tensor skew_exp_gradient(const at::Tensor& m_mbb, const at::Tensor& x_mbb) {
+at::Tensor skew_exp_gradient(const at::Tensor& m_mbb, const at::Tensor& x_mbb, Squaring squaring) {
   const FullPrecision guard;
   const Polynomial& polynomial = polynomial_for(m_mbb.scalar_type());
-  const Squarings squarings(m_mbb, polynomial);
+  const Squarings squarings(m_mbb, polynomial, squaring);
   auto gamma_mbb = twice_skew_part(squarings.sorted() ? x_mbb.index_select(0, squarings.order()) : x_mbb);
   gamma_mbb = commutator_series(squarings.a_mbb, gamma_mbb, polynomial.series);
   if (squarings.steps() == 0) return squarings.restore(gamma_mbb);

@@ -19,12 +19,15 @@
 
 namespace liere {
 
+/// How the number of squarings is found; the default is the device's way. kMasked runs anywhere, so that tests execute on the CPU what a GPU will.
+enum class Squaring { kDevice, kMasked };
+
 /// exp of each matrix: skew M [m, b, b], fp32 or fp64 -> [m, b, b]. Without autograd.
-at::Tensor skew_exp(const at::Tensor& m_mbb);
+at::Tensor skew_exp(const at::Tensor& m_mbb, Squaring squaring = Squaring::kDevice);
 
 /// dL/dM, as the skew matrix whose strict upper triangle is the gradient of M's strict upper triangle.
 /// `x_mbb` is R^T dL/dR, or any matrix with the same X - X^T.
-at::Tensor skew_exp_gradient(const at::Tensor& m_mbb, const at::Tensor& x_mbb);
+at::Tensor skew_exp_gradient(const at::Tensor& m_mbb, const at::Tensor& x_mbb, Squaring squaring = Squaring::kDevice);
 
 /// R [L, N, H, K, b, b] = exp(sum_a positions[N, a] A_a), A_a[j, k] = +entry for j < k and -entry below, from generators [n, L, H, K, E]; entries row
 /// by row. positions [N, n] on the generators' device and in their dtype.
