@@ -17,7 +17,7 @@ int run(int argc, char** argv) {
   std::string checkpoint, output, json_file;
   std::vector<std::string> tests = {"accuracy"}, overrides;
   app.add_option("-k,--checkpoint", checkpoint, "run folder (its newest checkpoint) or checkpoint file")->required();
-  app.add_option("-t,--test", tests, "accuracy, shuffle, resolution; several separated by commas")->delimiter(',')->check(CLI::IsMember({"accuracy", "shuffle", "resolution"}));
+  app.add_option("-t,--test", tests, "accuracy, shuffle, resolution; several separated by commas")->delimiter(',')->allow_extra_args(false)->check(CLI::IsMember({"accuracy", "shuffle", "resolution"}));
   app.add_option("-o,--output", output, "folder for eval.json (one test only; default: RUN/eval/TEST)");
   app.add_option("--json", json_file, "write the results to this file too");
   app.add_option("overrides", overrides, "keys outside the run's identity, as in eval.limit=1000 or data.root=FOLDER")->type_name("KEY=VALUE");

@@ -66,10 +66,10 @@ std::string dry_run_report(const ExperimentConfig& config) {
   // A training step costs three forward passes (one forward, two for the gradients of inputs and weights) of two FLOPs per multiply-add.
   return line("encoding", encoding_label(config.model.position)) + line("parameters", format_count(model->parameter_count())) +
          line("encoding's parameters", format_count(model->position().rotation_parameters())) + line("tokens per image", format_count(grid.tokens()) + " + CLS") +
-         line("FLOPs per image", scaled(flops) + "multiply-adds forward") + line("training images", format_count(samples)) +
+         line("FLOPs per image", scaled(flops) + " multiply-adds forward") + line("training images", format_count(samples)) +
          line("steps", format_count(steps) + " (" + format_count(steps_per_epoch) + " per epoch, " + format_count(config.train.epochs) + " epochs)") +
          line("images per step", format_count(batch) + " in micro-batches of " + format_count(*config.train.micro_batch)) +
-         line("training FLOPs", scaled(6.0 * flops * static_cast<double>(steps) * static_cast<double>(batch)) + "FLOP: two per multiply-add, forward and backward") +
+         line("training FLOPs", scaled(6.0 * flops * static_cast<double>(steps) * static_cast<double>(batch)) + "FLOP (two per multiply-add; forward and backward)") +
          line("memory", "about " + format_bytes(memory) + " (weights, gradients and Adam " + format_bytes(state) + ")");
 }
 
