@@ -46,7 +46,7 @@ std::optional<Classification> evaluate(Vit& model, const Dataset& dataset, const
   const auto grid = model->grid({size.height, size.width});
   const auto rotations = model->position().rotations(grid, /*with_gradient=*/false);
   const int64_t items = options.limit > 0 ? std::min(options.limit, dataset.size()) : dataset.size();
-  Loader loader(dataset, recipe, /*seed=*/0, loader_options(options.loader, options.device), evaluation_plan(items, options.batch_size, /*rank=*/0, /*world=*/1));
+  Loader loader(dataset, recipe, /*seed=*/0, loader_options(options.loader, options.device), evaluation_plan(items, std::min(options.batch_size, items), /*rank=*/0, /*world=*/1));
 
   Classification sums;
   std::optional<ProgressLine> progress;
