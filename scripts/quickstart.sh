@@ -40,7 +40,7 @@ train() { # train NAME
 evaluate() { # evaluate NAME: on the test pictures as they are, with shuffled patches, and larger than in training
   echo
   echo "evaluating $1"
-  "$bin/liere-eval" --checkpoint "runs/quickstart_$1" --test accuracy,shuffle,resolution 8>&- || exit
+  "$bin/liere-eval" --checkpoint "runs/quickstart_$1" --test accuracy,shuffle,resolution >"build/logs/quickstart-evaluation-$1.log" 8>&- || exit
   if [ "$interrupted" = yes ]; then exit 130; fi
 }
 
