@@ -43,6 +43,7 @@ void add_common_options(CLI::App* command, Options& options) {
 int main(int argc, char** argv) {
   Options options;
   CLI::App app("Looks into the data set of an experiment. Exit codes: 0 done, 2 configuration, 3 data.", "liere-data");
+  app.footer("Example:\n  liere-data browse --config arrows_demo_liere.yaml --count 16 --output samples.png");
   app.require_subcommand(1);
   CLI::App* browse_command = app.add_subcommand("browse", "write a PNG with samples and their class names");
   browse_command->add_option("--split", options.split, "train or test")->check(CLI::IsMember({"train", "test"}))->capture_default_str();

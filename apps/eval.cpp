@@ -23,8 +23,10 @@ int run(int argc, char** argv) {
   app.add_option("overrides", overrides, "keys outside the run's identity, as in eval.limit=1000 or data.root=FOLDER")->type_name("KEY=VALUE");
   try {
     app.parse(argc, argv);
+  } catch (const CLI::Success& request) {
+    return app.exit(request);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kConfiguration);
+    throw ConfigError(std::string(error.what()) + " (liere-eval --help lists the options).");
   }
   if (!output.empty() && tests.size() > 1) throw ConfigError("--output names one folder, but " + std::to_string(tests.size()) + " tests were asked for. Leave it out, or run one test.");
   auto trained = load_trained(checkpoint, overrides);

@@ -27,8 +27,10 @@ int run(int argc, char** argv) {
   app.add_option("overrides", overrides, "configuration keys, as in train.epochs=2")->type_name("KEY=VALUE");
   try {
     app.parse(argc, argv);
+  } catch (const CLI::Success& request) {
+    return app.exit(request);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kConfiguration);
+    throw ConfigError(std::string(error.what()) + " (liere-train --help lists the options).");
   }
   if (reference) {
     std::cout << config_reference();
