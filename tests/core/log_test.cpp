@@ -15,7 +15,7 @@
 #include <thread>
 
 #include "core/check.h"
-#include "data/matchers.h"
+#include "support/matchers.h"
 #include "support/catch.h"
 #include "support/fixtures.h"
 

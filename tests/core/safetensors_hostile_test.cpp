@@ -6,7 +6,7 @@
 #include "core/check.h"
 #include "core/safetensors.h"
 #include "core/safetensors_support.h"
-#include "data/matchers.h"
+#include "support/matchers.h"
 #include "support/catch.h"
 #include "support/fixtures.h"
 

@@ -12,7 +12,7 @@
 
 #include "core/check.h"
 #include "data/datasets/factory.h"
-#include "data/matchers.h"
+#include "support/matchers.h"
 
 using namespace liere;
 using test::has;

@@ -8,7 +8,7 @@
 #include "data/data_keys.h"
 #include "data/datasets/factory.h"
 #include "data/inspect.h"
-#include "data/matchers.h"
+#include "support/matchers.h"
 #include "data/recipe_picture.h"
 
 using namespace liere;

@@ -2,7 +2,7 @@
 #include "data/browse.h"
 
 #include "core/check.h"
-#include "data/matchers.h"
+#include "support/matchers.h"
 
 using namespace liere;
 using test::has;

@@ -6,7 +6,7 @@
 
 #include "core/check.h"
 #include "data/datasets/factory.h"
-#include "data/matchers.h"
+#include "support/matchers.h"
 #include "data/md5.h"
 #include "support/fixtures.h"
 

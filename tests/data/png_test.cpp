@@ -7,7 +7,7 @@
 
 #include "core/check.h"
 #include "core/files.h"
-#include "data/matchers.h"
+#include "support/matchers.h"
 #include "support/fixtures.h"
 
 using namespace liere;

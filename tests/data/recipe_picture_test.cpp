@@ -5,7 +5,7 @@
 #include <ctime>
 
 #include "core/check.h"
-#include "data/matchers.h"
+#include "support/matchers.h"
 #include "data/transforms/geometry.h"
 #include "data/transforms/rand_augment.h"
 #include "data/transforms/resize.h"

@@ -181,7 +181,7 @@ TEST_CASE("rotations are orthogonal, identity at position zero and the same for 
   CHECK(torch::equal(weights_of(mixed)["generators"].grad(), weights_of(blocks)["generators"].grad()));
 }
 
-TEST_CASE("rotations that are the identity leave plain attention; others do not") {
+TEST_CASE("rotations that are the identity leave plain attention, others do not") {
   auto plain = make(small(NoPositionConfig{}));
   const auto input = picture(plain->config());
   for (const PositionConfig& position : {PositionConfig(RopeMixedConfig{}), PositionConfig(LiereConfig{.block_size = 8})}) {

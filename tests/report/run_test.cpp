@@ -120,7 +120,7 @@ TEST_CASE("damaged files are named with the key and what was found") {
   CHECK(contains(refusal(folder), "expected sizes in pixels in \"size\", found -1"));
 }
 
-TEST_CASE("equal labels are told apart by seed, else by name; a folder given twice is refused") {
+TEST_CASE("equal labels are told apart by seed, else by name, a folder given twice is refused") {
   TemporaryFolder temporary;
   const auto a = make_run(temporary.path() / "a", "LieRE_8", 99, false, 0), b = make_run(temporary.path() / "b", "LieRE_8", 98, false, 1);
   const auto c = make_run(temporary.path() / "c", "LieRE_8", 97, false, 1), d = make_run(temporary.path() / "d", "RoPE-Mixed", 97, false, 1);

@@ -164,7 +164,7 @@ TEST_CASE("text of others can neither break the table nor drive the terminal") {
   CHECK(display_width("π…x") == 3);
 }
 
-TEST_CASE("CSV and JSON hold the same figures; fields are quoted, unknown ones empty or null") {
+TEST_CASE("CSV and JSON hold the same figures, fields are quoted, unknown ones empty or null") {
   TemporaryFolder temporary;
   auto runs = read_runs({make_run(temporary.path() / "a", "LieRE_8, \"new\"", 99, false)});
   const std::string table = csv(runs, 90);

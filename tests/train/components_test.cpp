@@ -51,7 +51,7 @@ void set_gradients(NamedTensors& parameters, int64_t step) {
 
 }  // namespace
 
-TEST_CASE("Adam and AdamW follow their equations; only matrices decay", "[optimizer]") {
+TEST_CASE("Adam and AdamW follow their equations, only matrices decay", "[optimizer]") {
   const bool decoupled = GENERATE(false, true);
   auto parameters = two_parameters();
   OptimizerConfig config = AdamConfig{};

@@ -83,7 +83,7 @@ TEST_CASE("micro-batches change nothing but rounding (float64: 1e-10 after 10 st
     for (size_t i = 0; i < results[0].size(); ++i) CHECK((results[0][i] - results[other][i]).abs().max().item<double>() <= 1e-10);
 }
 
-TEST_CASE("two equal runs are equal bit for bit; another seed is another run; the backbone's start does not depend on the encoding", "[trainer]") {
+TEST_CASE("two equal runs are equal bit for bit, another seed is another run, the backbone's start does not depend on the encoding", "[trainer]") {
   TemporaryFolder folder;
   const auto after_three_steps = [&](std::vector<std::string> overrides) {
     Trainer trainer(tiny(folder.path() / "x", overrides), torch::kCPU);
