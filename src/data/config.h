@@ -64,11 +64,13 @@ using DatasetConfig = std::variant<Cifar100Config, Cifar10Config, ArrowsConfig>;
 struct DataConfig {
   DatasetConfig dataset;
   double fraction = 1.0;   // of the training set: the data ablation of the paper
+  int64_t holdout = 0;     // training samples kept for validation
   bool drop_last = false;  // leave out an epoch's incomplete last batch
 };
 template <class V> void fields(V& v, DataConfig& c) {
   v.flatten(c.dataset);
   v("fraction", c.fraction, "part of the training set that is used: the first entries of a permutation with seed 42, as the released code draws it", FieldRule{.low = 0, .high = 1, .low_open = true});
+  v("holdout", c.holdout, "training samples, evenly from all classes and the same for every seed and fraction, that are kept out of training: evaluations during training and the best checkpoint use them, the test set is measured once at the end", at_least(0));
   v("drop_last", c.drop_last, "leave out the incomplete last batch of an epoch");
 }
 

@@ -121,6 +121,8 @@ struct VitConfig {
   Pool pool = Pool::kCls;
   double norm_eps = 1e-5;
   bool qkv_bias = false;
+  std::optional<double> layer_scale;
+  double drop_path = 0;
   PositionConfig position = LiereConfig{};
 
   /// Fills width, depth, heads and mlp from the preset and checks everything that involves more than one key
@@ -144,6 +146,8 @@ void fields(V& v, VitConfig& c) {
   v("pool", c.pool, "what the head reads: the CLS token, or the mean over all tokens");
   v("norm_eps", c.norm_eps, "epsilon of LayerNorm", positive());
   v("qkv_bias", c.qkv_bias, "bias in the query-key-value projection");
+  v("layer_scale", c.layer_scale, "learned factor per channel on each residual branch, starting at this value (default: none)", positive());
+  v("drop_path", c.drop_path, "stochastic depth: probability that a sample leaves out a residual branch, rising linearly from 0 at the first block to this at the last", from_until(0, 1));
   v("position", c.position, "position encoding");
 }
 

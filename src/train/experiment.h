@@ -6,9 +6,13 @@
 
 #include "core/config.h"
 #include "data/config.h"
+#include "data/mixup.h"
 #include "models/config.h"
+#include "train/ema.h"
+#include "train/loss.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
+#include "train/weights_import.h"
 
 namespace liere {
 
@@ -28,6 +32,7 @@ struct TrainConfig {
   std::optional<int64_t> micro_batch;
   Precision precision = Precision::kBf16;
   int64_t non_finite_limit = 5;
+  bool activation_checkpointing = false;
 };
 template <class V> void fields(V& v, TrainConfig& c) {
   v("epochs", c.epochs, "passes over the training set", at_least(1));
@@ -36,6 +41,7 @@ template <class V> void fields(V& v, TrainConfig& c) {
   v("micro_batch", c.micro_batch, "samples per forward pass; gradients are accumulated (default: the whole batch)", at_least(1).not_identity());
   v("precision", c.precision, "bf16 (autocast; parameters, rotations and optimiser in fp32), fp32 or fp64");
   v("non_finite_limit", c.non_finite_limit, "steps in a row with a non-finite gradient or loss that are skipped before the run ends with exit code 6", at_least(1).not_identity());
+  v("activation_checkpointing", c.activation_checkpointing, "keep only each block's input for the backward pass and compute the rest again: less memory, a third more time, the same result", not_identity());
 }
 
 struct ClipConfig {
@@ -49,18 +55,30 @@ struct CheckpointConfig {
   int64_t every_epochs = 1;
   std::optional<int64_t> every_steps;
   int64_t keep = 2;
+  bool background = true;
+  int64_t failure_limit = 3;
 };
 template <class V> void fields(V& v, CheckpointConfig& c) {
   v("every_epochs", c.every_epochs, "epochs between checkpoints", at_least(1));
   v("every_steps", c.every_steps, "optimiser steps between checkpoints, beside those at the ends of epochs", at_least(1));
   v("keep", c.keep, "newest checkpoints kept, beside the best", at_least(1));
+  v("background", c.background, "write from a copy of the weights while training goes on");
+  v("failure_limit", c.failure_limit, "checkpoints in a row that cannot be written before the run ends with exit code 4", at_least(1));
 }
+
+/// Which weights are evaluated: those that are trained, or their moving average.
+enum class EvalWeights { kRaw, kEma };
+template <> struct EnumNames<EvalWeights> {
+  static constexpr std::pair<EvalWeights, std::string_view> values[] = {{EvalWeights::kRaw, "raw"}, {EvalWeights::kEma, "ema"}};
+};
 
 struct EvalConfig {
   int64_t every_epochs = 1;
   std::optional<int64_t> every_steps;
   int64_t batch_size = 250;
   std::optional<int64_t> limit;
+  EvalWeights weights = EvalWeights::kRaw;
+  int64_t resamples = 1000;
   int64_t shuffle_seeds = 3;
   std::vector<int64_t> sizes;
 };
@@ -69,6 +87,8 @@ template <class V> void fields(V& v, EvalConfig& c) {
   v("every_steps", c.every_steps, "optimiser steps between evaluations, beside those at the ends of epochs", at_least(1));
   v("batch_size", c.batch_size, "samples per forward pass", at_least(1));
   v("limit", c.limit, "evaluate the first samples of the test set only (the count is in every result)", at_least(1));
+  v("weights", c.weights, "raw: the weights as trained; ema: their moving average");
+  v("resamples", c.resamples, "bootstrap resamples of the test set behind the 95 % intervals", between(10, 1000000));
   v("shuffle_seeds", c.shuffle_seeds, "permutation seeds of the shuffle test", at_least(1));
   v("sizes", c.sizes, "pixels per side of the resolution test (default: 1, 1.5, 2 and 3 times the training size, rounded to whole patches)", at_least(1));
 }
@@ -84,8 +104,14 @@ template <class V> void fields(V& v, LoaderConfig& c) {
 
 struct LogConfig {
   int64_t every_steps = 10;
+  double flush_seconds = 10;
+  bool tensorboard = true;
 };
-template <class V> void fields(V& v, LogConfig& c) { v("every_steps", c.every_steps, "optimiser steps between lines of metrics.jsonl", at_least(1)); }
+template <class V> void fields(V& v, LogConfig& c) {
+  v("every_steps", c.every_steps, "optimiser steps between lines of metrics.jsonl", at_least(1));
+  v("flush_seconds", c.flush_seconds, "metrics reach the disk at the latest after this many seconds, and before a checkpoint is published", between(0, 3600));
+  v("tensorboard", c.tensorboard, "write TensorBoard events into the run folder as well");
+}
 
 struct ExperimentConfig {
   uint64_t seed = 0;
@@ -93,13 +119,18 @@ struct ExperimentConfig {
   ConfigNode reproduces;
   DeviceKind device = DeviceKind::kAuto;
   std::optional<int64_t> threads;
+  bool deterministic = false;
   VitConfig model;
   DataConfig data;
   AugmentConfig augment;
+  MixupConfig mixup;
+  LossConfig loss;
   TrainConfig train;
   OptimizerConfig optimizer;
   ClipConfig clip;
   ScheduleConfig schedule;
+  EmaConfig ema;
+  InitConfig init;
   CheckpointConfig checkpoint;
   EvalConfig eval;
   LoaderConfig loader;
@@ -111,13 +142,18 @@ template <class V> void fields(V& v, ExperimentConfig& c) {
   v("reproduces", c.reproduces, "what this configuration reproduces and the value expected; kept for the reader", not_identity());
   v("device", c.device, "auto (CUDA when it can be used), cpu or cuda", not_identity());
   v("threads", c.threads, "compute threads on the CPU (default: all processors this process may use)", between(1, 1024).not_identity());
+  v("deterministic", c.deterministic, "refuse operations that have no deterministic form on the device (on the CPU all have one)", not_identity());
   v("model", c.model, "the vision transformer");
   v("data", c.data, "the data set");
   v("augment", c.augment, "training augmentation and normalisation");
+  v("mixup", c.mixup, "Mixup and CutMix");
+  v("loss", c.loss, "the training loss");
   v("train", c.train, "how long, in what batches and precision");
   v("optimizer", c.optimizer, "the optimiser");
   v("clip", c.clip, "gradient clipping");
   v("schedule", c.schedule, "the learning rate over time");
+  v("ema", c.ema, "moving average of the weights");
+  v("init", c.init, "where the weights start");
   v("checkpoint", c.checkpoint, "when checkpoints are written and how many stay", not_identity());
   v("eval", c.eval, "evaluation during training and by liere-eval", not_identity());
   v("loader", c.loader, "data loading", not_identity());

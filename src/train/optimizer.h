@@ -18,6 +18,7 @@ namespace liere {
 
 struct AdamBase {
   double lr = 1e-4, beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+  double encoding_lr_factor = 1;
 };
 struct AdamConfig : AdamBase {
   static constexpr auto kind = "adam";
@@ -31,6 +32,7 @@ template <class V> void adam_fields(V& v, AdamBase& c) {
   v("beta1", c.beta1, "decay of the first moment", from_until(0, 1));
   v("beta2", c.beta2, "decay of the second moment", from_until(0, 1));
   v("eps", c.eps, "added to the root of the second moment", positive());
+  v("encoding_lr_factor", c.encoding_lr_factor, "the encoding's own parameters (generators, position_embedding) learn at lr times this", positive());
 }
 template <class V> void fields(V& v, AdamConfig& c) { adam_fields(v, c); }
 template <class V> void fields(V& v, AdamWConfig& c) {
