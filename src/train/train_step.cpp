@@ -4,6 +4,7 @@
 
 #include "models/autocast.h"
 #include "train/loader_options.h"
+#include "train/memory.h"
 #include "train/mixing.h"
 #include "train/trainer.h"
 
@@ -55,7 +56,27 @@ torch::Tensor Trainer::micro_step(const Batch& batch, const Rotations& rotations
   return loss.detach();
 }
 
+void Trainer::try_micro_batch(int64_t micro_batch) {
+  const auto shape = parts_.train_recipe->output_shape();
+  Batch batch;
+  batch.input = torch::zeros({micro_batch, shape.channels, shape.height, shape.width});
+  batch.labels_B = torch::zeros({micro_batch}, torch::kInt64);
+  batch.slots_B = torch::arange(micro_batch, torch::kInt64);
+  const auto rotations = parts_.model->position().rotations(parts_.model->grid({shape.height, shape.width}), /*with_gradient=*/true);
+  micro_step(batch, rotations, {}, micro_batch);
+  parts_.optimizer->zero_grad();
+}
+
 StepReport Trainer::train_step() {
+  try {
+    return take_step();
+  } catch (const std::exception& error) {
+    if (!is_out_of_memory(error)) throw;
+    throw DeviceError(out_of_memory_message(config_, *parts_.model, device_, plan_.micro_batch));
+  }
+}
+
+StepReport Trainer::take_step() {
   if (!loader_) start_loader();
   auto& model = parts_.model;
   const auto start = Clock::now();

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/log.h"
+#include "train/memory.h"
 #include "train/signals.h"
 #include "train/weights_import.h"
 
@@ -30,6 +31,8 @@ Trainer::Trainer(const Experiment& experiment, torch::Device device)
       sampler_(parts_.train_indices, config_.train.batch_size, config_.data.drop_last, config_.seed),
       plan_{static_cast<int64_t>(parts_.train_indices.size()), config_.train.batch_size, *config_.train.micro_batch, sampler_.steps_per_epoch()},
       schedule_(config_.schedule, parts_.optimizer->peak_lr(), sampler_.steps_per_epoch(), config_.train.epochs) {
+  if (config_.train.micro_batch->automatic)
+    plan_.micro_batch = find_micro_batch(config_, *parts_.model, device_, [this](int64_t micro_batch) { try_micro_batch(micro_batch); });
   if (config_.ema.decay) ema_.emplace(config_.ema, parts_.model->named_weights());
 }
 

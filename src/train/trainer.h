@@ -36,9 +36,13 @@ class Trainer {
 
  private:
   // One step (train_step.cpp).
+  /// take_step(), with memory that ran out said in one sentence (DeviceError).
   StepReport train_step();
+  StepReport take_step();
   /// Forward and backward of one micro-batch; returns its part of the mean loss.
   torch::Tensor micro_step(const Batch& batch, const Rotations& rotations, const Mix& mix, int64_t global_count);
+  /// A forward and backward pass on an empty batch of this size, for find_micro_batch; leaves no gradient.
+  void try_micro_batch(int64_t micro_batch);
   void start_loader();
   std::optional<WorkItem> work(int64_t number);
 
