@@ -55,10 +55,10 @@ std::string next_name(const std::vector<std::string>& names) {
 
 /// As Markdown that is shown as it stands.
 std::string indented(const std::string& text) {
-  std::string result = "    ";
+  std::string result;
   for (const char c : text) {
+    if (result.empty() || result.back() == '\n') result += "    ";
     result += c;
-    if (c == '\n') result += "    ";
   }
   return result;
 }

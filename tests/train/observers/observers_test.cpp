@@ -133,7 +133,7 @@ TEST_CASE("TensorBoard's events hold the figures of metrics.jsonl, described onc
   CHECK(events[0].version == "brain.Event:2");
   CHECK(events[1].session_start);
   CHECK(events[1].step == 1);
-  CHECK(events[2].values[0].text == "    seed: 0\n    model:\n      depth: 6\n    ");
+  CHECK(events[2].values[0].text == "    seed: 0\n    model:\n      depth: 6\n");
   CHECK_FALSE(events[3].values[0].description.empty());
   CHECK(events[4].values[0].description.empty());
 }
