@@ -3,7 +3,7 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=expect.sh
 source "$(dirname "$0")/expect.sh"
-config=(--config arrows_tiny_liere.yaml threads=1 loader.workers=0 train.steps=1 eval.limit=8 model.width=256 model.depth=6 model.heads=4 model.mlp=1024 train.batch_size=2048)
+config=(--config arrows_tiny_liere.yaml threads=1 loader.workers=0 train.steps=1 eval.limit=8 model.width=256 model.depth=6 model.heads=4 model.mlp=1024 train.batch_size=1024)
 
 # What the program takes before a step: its libraries alone are gigabytes of address space.
 liere-train "${config[@]}" --dry-run >"$output"
