@@ -8,7 +8,7 @@
 #include "core/log.h"
 #include "core/rng.h"
 #include "data/loader.h"
-#include "train/autocast.h"
+#include "models/autocast.h"
 #include "train/loader_options.h"
 #include "train/signals.h"
 
@@ -103,8 +103,6 @@ std::vector<int64_t> samples_to_evaluate(const Dataset& dataset, const Evaluatio
 }
 
 }  // namespace
-
-torch::Dtype parameter_dtype(Precision precision) { return precision == Precision::kFp64 ? torch::kFloat64 : torch::kFloat32; }
 
 std::optional<Classification> evaluate(Vit& model, const Dataset& dataset, const Recipe& recipe, const EvaluationOptions& options) {
   torch::NoGradGuard no_grad;

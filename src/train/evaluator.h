@@ -11,6 +11,7 @@
 #include "train/eval/rows.h"
 #include "train/experiment.h"
 #include "train/metrics.h"
+#include "train/training_parts.h"
 
 namespace liere {
 
@@ -31,8 +32,5 @@ struct EvaluationOptions {
 /// nullopt when a stop was requested meanwhile. The model is in evaluation: no dropout; rotations are made once for the recipe's size. Counts are of rows, that
 /// is samples times the recipe's views. Throws DataError for a label that the model has no class for.
 std::optional<Classification> evaluate(Vit& model, const Dataset& dataset, const Recipe& recipe, const EvaluationOptions& options);
-
-/// The dtype of parameters and inputs.
-torch::Dtype parameter_dtype(Precision precision);
 
 }  // namespace liere
