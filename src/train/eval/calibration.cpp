@@ -25,10 +25,10 @@ PlotScript reliability_diagram(const Calibration& c) {
       " font ',18'\n"
       "set tmargin at screen 0.92\nset bmargin at screen 0.34\nset yrange [0:1]\nset ylabel 'accuracy'\nset key top left Left reverse samplen 2\n"
       "plot 'reliability.tsv' using 1:3 with boxes linecolor '#0072B2' title 'accuracy of the bin', "
-      "x with lines linecolor '#888888' dashtype (6,4) linewidth 1.5 title 'perfectly calibrated', "
+      "x with lines linecolor '#333333' dashtype (8,6) linewidth 2 title 'perfectly calibrated', "
       "'' using 2:3 with points pointtype 7 pointsize 1.2 linecolor '#D55E00' title 'mean confidence of the bin'\n"
-      "unset key\nset tmargin at screen 0.27\nset bmargin at screen 0.08\nset yrange [0:*]\nset xlabel 'confidence'\nset ylabel 'share of the samples'\n"
-      "plot 'reliability.tsv' using 1:4 with boxes linecolor '#999999'\nunset multiplot\n";
+      "unset key\nset tmargin at screen 0.27\nset bmargin at screen 0.08\nset yrange [0:*]\nset xtics 0.2\nset xlabel 'confidence'\nset ylabel 'samples, %'\nset ytics auto\n"
+      "plot 'reliability.tsv' using 1:(100*$4) with boxes linecolor '#999999'\nunset multiplot\n";
   return plot;
 }
 
@@ -83,7 +83,7 @@ std::string describe_calibration(const nlohmann::json& result) {
     if (bin.at("count").get<int64_t>() > 0)
       rows.push_back({fixed_text(100 * number_in(bin, "low"), 1) + " .. " + fixed_text(100 * number_in(bin, "high"), 1), std::to_string(bin.at("count").get<int64_t>()),
                       fixed_text(100 * number_in(bin, "confidence"), 1), fixed_text(100 * number_in(bin, "accuracy"), 1)});
-  return overall + aligned_text(rows, 0);
+  return overall + "\n" + aligned_text(rows, 0);
 }
 
 }  // namespace liere

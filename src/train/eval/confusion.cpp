@@ -35,11 +35,11 @@ PlotScript heat_map(const ConfusionCounts& counts, const std::vector<std::string
       "set encoding utf8\nset terminal pngcairo noenhanced size 1100,1000 background '#ffffff' font 'Sans,14'\n"
       "set output (exists('picture') ? picture : 'confusion.png')\nset datafile separator '\\t'\nunset key\n"
       "set title 'Confusion matrix: percent of each class' font ',18'\nset border linecolor '#888888'\n"
-      "set xlabel 'predicted class'\nset ylabel 'true class' offset -1,0\nset size ratio 1\n"
+      "set xlabel 'predicted class'\nset ylabel 'true class'\nset size ratio 1\n"
       "set xrange [-0.5:" + last + "]\nset yrange [" + last + ":-0.5]\nset cbrange [0:100]\nset cblabel 'percent of the true class'\n"
       // White to dark blue, even in lightness; small shares, which are the errors, get a visible tint.
       "set palette defined (0 '#ffffff', 2 '#e3edf7', 10 '#b5cfe8', 30 '#6aa5d3', 60 '#2870b1', 100 '#08306b')\n";
-  plot.script += tics("x", names, names.size() <= kNamedClasses ? "out nomirror rotate by 45 right" : "out nomirror") + tics("y", names, "out nomirror");
+  plot.script += tics("x", names, names.size() <= kNamedClasses ? (names.size() <= kCountedClasses / 2 ? "out nomirror" : "out nomirror rotate by 45 right") : "out nomirror") + tics("y", names, "out nomirror");
   plot.script += "plot 'confusion.tsv' using 1:2:3 with image";
   if (counts.size() <= kCountedClasses)
     plot.script += ", '' using 1:2:($4 > 0 ? sprintf('%d', int($4)) : ''):($3 > 45 ? 0xffffff : 0x222222) with labels textcolor rgb variable";

@@ -6,6 +6,7 @@
 
 #include "models/vit.h"
 #include "train/run_folder.h"
+#include "train/training_parts.h"
 
 namespace liere {
 
