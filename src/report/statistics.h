@@ -10,6 +10,16 @@
 
 namespace liere::report {
 
+/// The interval of an evaluation: its own (bootstrap), else Wilson's; nullopt without a figure or a count.
+std::optional<Interval> accuracy_interval(const Accuracy& accuracy);
+
+/// Mean, sample standard deviation (n - 1; unknown for one), ends and number of the values that are known; unknown without any.
+struct Spread {
+  double mean = kUnknown, deviation = kUnknown, low = kUnknown, high = kUnknown;
+  size_t count = 0;
+};
+Spread spread_of(const std::vector<double>& values);
+
 /// Training samples seen at the first evaluation whose top-1 is at least `percent`; nullopt where there is none.
 std::optional<int64_t> samples_to_reach(const std::vector<EvalEvent>& evals, double percent);
 

@@ -48,9 +48,10 @@ TEST_CASE("accuracy: percent, intervals around the value, the same every time", 
   const auto& result = output.result;
   CHECK(result.at("top1").get<double>() == 100.0 * static_cast<double>(correct) / 800);
   CHECK(result.at("top5") == 100);  // four classes
-  CHECK(result.at("top1_low") < result.at("top1"));
-  CHECK(result.at("top1") < result.at("top1_high"));
-  CHECK(result.at("loss_low") < result.at("loss"));
+  for (const std::string key : {"top1", "loss"}) {
+    CHECK(result.at(key + "_interval")[0] < result.at(key));
+    CHECK(result.at(key) < result.at(key + "_interval")[1]);
+  }
   CHECK(result.at("bootstrap").at("resamples") == 200);
   CHECK(result == accuracy_test(predictions).result);
   CHECK(output.files.at("samples.csv") == samples_csv(predictions.rows));
@@ -61,11 +62,10 @@ TEST_CASE("relative drop: of the means, with a paired interval", "[eval]") {
   const auto drop = relative_drop(before, after, 500);
   const double expected = 100 * (scores(before, 0).at("top1").get<double>() - scores(after, 0).at("top1").get<double>()) / scores(before, 0).at("top1").get<double>();
   CHECK(drop.at("relative_drop").get<double>() == Approx(expected));
-  CHECK(drop.at("relative_drop_low").get<double>() < expected);
-  CHECK(drop.at("relative_drop_high").get<double>() > expected);
+  CHECK(drop.at("relative_drop_interval")[0].get<double>() < expected);
+  CHECK(drop.at("relative_drop_interval")[1].get<double>() > expected);
   const auto none = relative_drop(before, before, 100);
-  CHECK(none.at("relative_drop_low") == 0);
-  CHECK(none.at("relative_drop_high") == 0);
+  CHECK(none.at("relative_drop_interval") == nlohmann::json({0.0, 0.0}));
   const auto both = mean_of({before, after});
   for (size_t i = 0; i < both.top1.size(); ++i) REQUIRE(both.top1[i] == (before.top1[i] + after.top1[i]) / 2);
 }

@@ -67,8 +67,7 @@ json difference(const std::vector<double>& first, const std::vector<double>& sec
   double mean = 0;
   for (size_t i = 0; i < first.size(); ++i) mean += second[i] - first[i];
   for (size_t i = 0; i < means[0].size(); ++i) means[0][i] = means[1][i] - means[0][i];
-  const auto interval = percentile_interval(means[0]);
-  return {{"difference", mean / static_cast<double>(first.size())}, {"difference_low", interval.low}, {"difference_high", interval.high}, {"p", bootstrap_p(means[0])}};
+  return {{"difference", mean / static_cast<double>(first.size())}, {"difference_interval", interval_json(percentile_interval(means[0]))}, {"p", bootstrap_p(means[0])}};
 }
 
 json mcnemar_json(const std::vector<Row>& first, const std::vector<Row>& second) {

@@ -39,7 +39,7 @@ TestOutput per_class_test(const Predictions& predictions) {
     const auto interval = wilson_interval(c.top1(), c.count);
     csv += std::to_string(c.index) + "," + csv_field(name) + "," + std::to_string(c.count) + "," + std::to_string(c.correct) + "," + csv_number(c.top1()) + "," +
            csv_number(interval.low) + "," + csv_number(interval.high) + "\n";
-    list.push_back({{"class", c.index}, {"class_name", name}, {"count", c.count}, {"correct", c.correct}, {"top1", c.top1()}, {"top1_low", interval.low}, {"top1_high", interval.high}});
+    list.push_back({{"class", c.index}, {"class_name", name}, {"count", c.count}, {"correct", c.correct}, {"top1", c.top1()}, {"top1_interval", {interval.low, interval.high}}});
     sum += c.top1();
   }
   output.result = {{"mean_class_top1", list.empty() ? 0 : sum / static_cast<double>(list.size())}, {"interval", "Wilson, 95 %"}, {"classes", list}};

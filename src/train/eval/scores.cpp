@@ -1,5 +1,6 @@
 #include "train/eval/scores.h"
 
+#include <cmath>
 #include <numeric>
 
 namespace liere {
@@ -35,11 +36,7 @@ nlohmann::json scores(const Outcomes& outcomes, int64_t resamples) {
   if (resamples == 0) return object;
   const auto means = bootstrap_means({outcomes.top1, outcomes.top5, outcomes.loss}, resamples, kBootstrapSeed);
   const char* keys[] = {"top1", "top5", "loss"};
-  for (size_t i = 0; i < means.size(); ++i) {
-    const auto interval = percentile_interval(means[i]);
-    object[std::string(keys[i]) + "_low"] = interval.low;
-    object[std::string(keys[i]) + "_high"] = interval.high;
-  }
+  for (size_t i = 0; i < means.size(); ++i) object[std::string(keys[i]) + "_interval"] = interval_json(percentile_interval(means[i]));
   return object;
 }
 
@@ -47,8 +44,12 @@ nlohmann::json relative_drop(const Outcomes& before, const Outcomes& after, int6
   const auto drop = [](double from, double to) { return from > 0 ? 100 * (from - to) / from : 0.0; };
   auto means = bootstrap_means({before.top1, after.top1}, resamples, kBootstrapSeed);
   for (size_t i = 0; i < means[0].size(); ++i) means[0][i] = drop(means[0][i], means[1][i]);
-  const auto interval = percentile_interval(means[0]);
-  return {{"relative_drop", drop(mean(before.top1), mean(after.top1))}, {"relative_drop_low", interval.low}, {"relative_drop_high", interval.high}};
+  return {{"relative_drop", drop(mean(before.top1), mean(after.top1))}, {"relative_drop_interval", interval_json(percentile_interval(means[0]))}};
+}
+
+nlohmann::json interval_json(const Interval& interval) {
+  if (!std::isfinite(interval.low) || !std::isfinite(interval.high)) return nullptr;
+  return {interval.low, interval.high};
 }
 
 nlohmann::json bootstrap_statement(int64_t resamples) { return {{"resamples", resamples}, {"seed", kBootstrapSeed}, {"method", "percentile, 95 %"}}; }

@@ -35,7 +35,9 @@ std::string fixed_text(double value, int decimals) { return printed(value, "%.*f
 std::string small_text(double value) { return printed(value, "%.*e", 1); }
 
 std::string interval_text(const nlohmann::json& object, const std::string& key, int decimals) {
-  return fixed_text(number_in(object, key + "_low"), decimals) + " .. " + fixed_text(number_in(object, key + "_high"), decimals);
+  const auto found = object.find(key + "_interval");
+  if (found == object.end() || !found->is_array()) return "-";
+  return fixed_text(found->at(0).get<double>(), decimals) + " .. " + fixed_text(found->at(1).get<double>(), decimals);
 }
 
 std::string aligned_text(const std::vector<std::vector<std::string>>& rows, size_t left) {

@@ -14,7 +14,7 @@ double number_in(const nlohmann::json& object, const std::string& key);
 std::string fixed_text(double value, int decimals);
 /// "3.1e-07"; "-" for NaN.
 std::string small_text(double value);
-/// "69.40 .. 71.21" from the keys KEY_low and KEY_high.
+/// "69.40 .. 71.21" from KEY_interval; "-" where it is null.
 std::string interval_text(const nlohmann::json& object, const std::string& key, int decimals);
 
 /// Rows of equal length, the first is the head; the first `left` columns are left-aligned, the others right-aligned. Control characters are shown as '?'.
