@@ -1,9 +1,11 @@
-// liere-eval: tests of a trained model: accuracy, shuffle, resolution.
+// liere-eval: tests of a trained model, and comparisons of two.
 #include <CLI/CLI.hpp>
 #include <iostream>
 
 #include "core/check.h"
 #include "core/files.h"
+#include "train/eval/compare.h"
+#include "train/eval/tests.h"
 #include "train/eval_tests.h"
 #include "train/signals.h"
 
@@ -11,16 +13,56 @@ using namespace liere;
 
 namespace {
 
+struct Arguments {
+  std::string checkpoint, json_file, first, second;
+  EvalRequest request{{"accuracy"}, "", false};
+  std::vector<std::string> overrides;
+  int64_t resamples = 10000;
+};
+
+void write_json(const std::string& file, const nlohmann::json& object) {
+  if (!file.empty()) write_file_atomically(file, object.dump(2) + "\n");
+}
+
+int compare(const Arguments& a) {
+  const auto comparison = compare_paths(a.first, a.second, a.resamples);
+  std::cout << describe_comparison(comparison);
+  write_json(a.json_file, comparison);
+  return 0;
+}
+
+int evaluate_tests(const Arguments& a) {
+  if (a.request.tests == std::vector<std::string>{"list"}) {
+    std::cout << list_eval_tests();
+    return 0;
+  }
+  if (a.checkpoint.empty()) throw ConfigError("--checkpoint is missing: name a run folder or a checkpoint, as in liere-eval --checkpoint runs/NAME (see --help).");
+  auto trained = open_trained(a.checkpoint, a.overrides);
+  auto results = nlohmann::json::array();
+  run_eval_tests(trained, a.request, [&results](const EvalResult& result) {
+    results.push_back(result.object);
+    std::cout << describe_result(result) << std::flush;
+  });
+  write_json(a.json_file, results.size() == 1 ? results[0] : results);
+  return 0;
+}
+
 int run(int argc, char** argv) {
-  CLI::App app{"Evaluates a trained model: accuracy, accuracy with shuffled patches, accuracy over input sizes."};
-  app.footer("Example:\n  liere-eval --checkpoint runs/arrows_demo_liere_seed0 --test accuracy,shuffle,resolution eval.sizes=[60,84,120]");
-  std::string checkpoint, output, json_file;
-  std::vector<std::string> tests = {"accuracy"}, overrides;
-  app.add_option("-k,--checkpoint", checkpoint, "run folder (its newest checkpoint) or checkpoint file")->required();
-  app.add_option("-t,--test", tests, "accuracy, shuffle, resolution; several separated by commas")->delimiter(',')->allow_extra_args(false)->check(CLI::IsMember({"accuracy", "shuffle", "resolution"}));
-  app.add_option("-o,--output", output, "folder for eval.json (one test only; default: RUN/eval/TEST)");
-  app.add_option("--json", json_file, "write the results to this file too");
-  app.add_option("overrides", overrides, "keys outside the run's identity, as in eval.limit=1000 or data.root=FOLDER")->type_name("KEY=VALUE");
+  CLI::App app{"Tests a trained model, or compares two on the same test samples."};
+  app.footer("Tests:\n" + list_eval_tests() +
+             "\nExamples:\n  liere-eval --checkpoint runs/arrows_demo_liere_seed0 --test accuracy,shuffle,resolution eval.sizes=[60,84,120]\n  liere-eval compare runs/liere_seed0,runs/liere_seed1 runs/rope_seed0,runs/rope_seed1");
+  Arguments a;
+  app.add_option("-k,--checkpoint", a.checkpoint, "run folder (its newest checkpoint) or checkpoint file");
+  app.add_option("-t,--test", a.request.tests, "tests of the list below, separated by commas; list prints them")->delimiter(',')->allow_extra_args(false);
+  app.add_option("-o,--output", a.request.output, "folder for eval.json (several tests: OUTPUT/TEST; default: RUN/eval/TEST)");
+  app.add_flag("--fresh", a.request.fresh, "evaluate even where a complete result of the same checkpoint and keys is there");
+  app.add_option("--json", a.json_file, "write the results to this file too");
+  app.add_option("overrides", a.overrides, "keys outside the run's identity, as in eval.limit=1000 or data.root=FOLDER")->type_name("KEY=VALUE");
+  auto* comparison = app.add_subcommand("compare", "the difference of two accuracies with interval and p-value, paired on samples");
+  comparison->add_option("A", a.first, "run or evaluation folder; several seeds separated by commas")->required();
+  comparison->add_option("B", a.second, "the same for the other side; differences are B - A")->required();
+  comparison->add_option("--resamples", a.resamples, "bootstrap resamples")->check(CLI::Range(10, 1000000))->capture_default_str();
+  comparison->add_option("--json", a.json_file, "write the comparison to this file too");
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& request) {
@@ -28,15 +70,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     throw ConfigError(std::string(error.what()) + " (liere-eval --help lists the options).");
   }
-  if (!output.empty() && tests.size() > 1) throw ConfigError("--output names one folder, but " + std::to_string(tests.size()) + " tests were asked for. Leave it out, or run one test.");
-  auto trained = load_trained(checkpoint, overrides);
-  auto results = nlohmann::json::array();
-  for (const auto& test : tests) {
-    results.push_back(run_eval_test(trained, test, output));
-    std::cout << describe_result(results.back()) << std::flush;
-  }
-  if (!json_file.empty()) write_file_atomically(json_file, (tests.size() == 1 ? results[0] : results).dump(2) + "\n");
-  return 0;
+  return comparison->parsed() ? compare(a) : evaluate_tests(a);
 }
 
 }  // namespace

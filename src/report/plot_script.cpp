@@ -193,17 +193,6 @@ std::string curves(const Chart& chart) {
 
 }  // namespace
 
-std::string gnuplot_string(const std::string& text) {
-  std::string result = "'";
-  for (const char c : text) {
-    if (c == '\'')
-      result += "''";
-    else
-      result += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
-  }
-  return result + "'";
-}
-
 std::string plot_data(const Chart& chart) {
   std::string data = "# x\ty\tlow\thigh\tlabel\n";
   for (size_t i = 0; i < chart.curves.size(); ++i) {
@@ -220,6 +209,10 @@ std::string plot_data(const Chart& chart) {
 std::string plot_script(const Chart& chart) {
   const Range x = x_range(chart), y = y_range(chart);
   return frame(chart, x, y) + ticks(chart, x) + chance_line(chart, y) + marker_line(chart) + end_labels(chart, y) + curves(chart);
+}
+
+Drawn draw(const Chart& chart, const std::filesystem::path& folder, const std::string& program) {
+  return draw_with_gnuplot({chart.name, plot_data(chart), plot_script(chart)}, folder, program);
 }
 
 }  // namespace liere::report

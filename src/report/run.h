@@ -14,14 +14,11 @@
 #include <utility>
 #include <vector>
 
+#include "core/statistics.h"
+
 namespace liere::report {
 
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
-
-/// In percent.
-struct Interval {
-  double low, high;
-};
 
 struct Accuracy {
   double top1 = kUnknown, top5 = kUnknown, loss = kUnknown;

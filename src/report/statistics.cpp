@@ -5,14 +5,6 @@
 
 namespace liere::report {
 
-Interval wilson_interval(double percent, int64_t samples) {
-  constexpr double z = 1.959963984540054;
-  const double n = static_cast<double>(samples), p = percent / 100, scale = 1 + z * z / n;
-  const double center = (p + z * z / (2 * n)) / scale;
-  const double half = z * std::sqrt(std::max(0.0, p * (1 - p)) / n + z * z / (4 * n * n)) / scale;
-  return {100 * std::max(0.0, center - half), 100 * std::min(1.0, center + half)};
-}
-
 std::optional<Interval> accuracy_interval(const Accuracy& accuracy) {
   if (std::isnan(accuracy.top1)) return std::nullopt;
   if (accuracy.bootstrap) return accuracy.bootstrap;

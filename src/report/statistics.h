@@ -1,18 +1,14 @@
-// The small statistics of a report: intervals of accuracies, images to reach a level, the accuracy of guessing.
-//   Wilson:  (p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n),  z = 1.95996...   (Wilson, JASA 1927; stays within 0..100 % also near the
-//   ends)
+// The small statistics of a report: images to reach a level, the accuracy of guessing; intervals are core/statistics.h.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "core/statistics.h"
 #include "report/run.h"
 
 namespace liere::report {
-
-/// 95 % interval of an accuracy in percent over `samples` >= 1 test samples, in percent.
-Interval wilson_interval(double percent, int64_t samples);
 
 /// The interval of an evaluation: its own (bootstrap), else Wilson's; nullopt without a figure or a count.
 std::optional<Interval> accuracy_interval(const Accuracy& accuracy);

@@ -17,6 +17,7 @@ using nlohmann::json;
 
 constexpr auto kFormat = "liere-1";
 constexpr auto kHeaderDigestKey = "xxh3.header";
+const std::string kAveragePrefix = "ema.";
 const std::string kZeroDigest(16, '0');
 
 std::string hex_digest(const void* data, size_t size) {
@@ -137,10 +138,12 @@ std::string shape_text(const std::vector<int64_t>& shape) {
 }
 
 /// One line per tensor that is missing, superfluous, or of another shape or type.
-std::vector<std::string> differences(const safetensors::File& file, const NamedTensors& tensors, bool weights_only) {
+/// A tensor NAME stands in the file as prefix + NAME.
+std::vector<std::string> differences(const safetensors::File& file, const NamedTensors& tensors, bool weights_only, const std::string& prefix) {
   std::vector<std::string> lines;
   std::map<std::string, bool> wanted;
-  for (const auto& [name, tensor] : tensors) {
+  for (const auto& [weight, tensor] : tensors) {
+    const auto name = prefix + weight;
     wanted[name] = true;
     if (!file.contains(name)) {
       lines.push_back(name + ": missing in the file");
@@ -150,8 +153,12 @@ std::vector<std::string> differences(const safetensors::File& file, const NamedT
     if (found.shape != tensor.sizes().vec()) lines.push_back(name + ": the file has " + shape_text(found.shape) + ", the model " + shape_text(tensor.sizes().vec()));
     else if (found.dtype != dtype_of(tensor)) lines.push_back(name + ": the file has " + std::string(safetensors::name_of(found.dtype)) + ", the model " + std::string(safetensors::name_of(dtype_of(tensor))));
   }
+  const auto passed_over = [&](const std::string& name) {
+    if (!prefix.empty()) return !name.starts_with(prefix);
+    return weights_only && (name.starts_with("optimizer.") || name.starts_with(kAveragePrefix));
+  };
   for (const auto& [name, tensor] : file.tensors())
-    if (!wanted.count(name) && !(weights_only && name.starts_with("optimizer."))) lines.push_back(name + ": not in the model");
+    if (!wanted.count(name) && !passed_over(name)) lines.push_back(name + ": not in the model");
   return lines;
 }
 
@@ -179,10 +186,13 @@ void save_checkpoint(const fs::path& path, const NamedTensors& tensors, const Ch
 
 CheckpointInfo read_checkpoint_info(const fs::path& path) { return verified_info(safetensors::File::open(path), path); }
 
-CheckpointInfo load_checkpoint(const fs::path& path, const NamedTensors& tensors, bool weights_only) {
+CheckpointInfo load_checkpoint(const fs::path& path, const NamedTensors& tensors, bool weights_only, bool average) {
   const auto file = safetensors::File::open(path);
   auto info = verified_info(file, path);
-  if (const auto lines = differences(file, tensors, weights_only); !lines.empty()) {
+  const std::string prefix = average ? kAveragePrefix : "";
+  if (average && std::none_of(file.tensors().begin(), file.tensors().end(), [](const auto& entry) { return entry.first.starts_with(kAveragePrefix); }))
+    throw CheckpointError(path.string() + " holds no moving average of the weights (tensors ema.*): the run was trained without ema.decay. Use eval.weights=raw.");
+  if (const auto lines = differences(file, tensors, weights_only, prefix); !lines.empty()) {
     std::string message = path.string() + " holds another model:";
     for (size_t i = 0; i < std::min<size_t>(lines.size(), 12); ++i) message += "\n  " + lines[i];
     if (lines.size() > 12) message += "\n  ... and " + std::to_string(lines.size() - 12) + " more";
@@ -190,7 +200,7 @@ CheckpointInfo load_checkpoint(const fs::path& path, const NamedTensors& tensors
   }
   torch::NoGradGuard no_grad;
   for (const auto& [name, tensor] : tensors) {
-    const auto data = file.data(name);
+    const auto data = file.data(prefix + name);
     const auto source = torch::from_blob(const_cast<std::byte*>(data.data()), tensor.sizes(), tensor.scalar_type());
     torch::Tensor target = tensor;
     target.copy_(source);

@@ -52,8 +52,9 @@ void save_checkpoint(const std::filesystem::path& path, const NamedTensors& tens
 CheckpointInfo read_checkpoint_info(const std::filesystem::path& path);
 
 /// The same, and copies every tensor of `tensors` from the file; missing, superfluous or misshapen ones are listed in one CheckpointError.
-/// `weights_only`: tensors of the optimiser in the file are passed over.
-CheckpointInfo load_checkpoint(const std::filesystem::path& path, const NamedTensors& tensors, bool weights_only);
+/// `weights_only`: tensors of the optimiser and the moving average in the file are passed over. With `average` the weights are filled from their moving
+/// average (ema.NAME -> NAME), all else is passed over; a file without one is a CheckpointError.
+CheckpointInfo load_checkpoint(const std::filesystem::path& path, const NamedTensors& tensors, bool weights_only, bool average = false);
 
 /// RUN/checkpoints/step-NNNNNNNN.safetensors
 std::filesystem::path checkpoint_path(const std::filesystem::path& run, int64_t step);

@@ -1,42 +1,36 @@
-// The tests of liere-eval: accuracy, shuffle, resolution. Each returns the JSON object that eval.json holds.
+// liere-eval: the tests of a trained model by name (train/eval/tests.h has the table), their results on disk, and what is printed of them.
 #pragma once
 
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
-#include "train/evaluator.h"
-#include "train/run_folder.h"
+#include "train/eval/trained_model.h"
 
 namespace liere {
 
-/// A trained model ready to be evaluated.
-struct TrainedModel {
-  CheckpointChoice checkpoint;
-  CheckpointInfo info;
-  ExperimentConfig config;
-  Vit model{nullptr};
-  torch::Device device = torch::kCPU;
+struct EvalRequest {
+  std::vector<std::string> tests;
+  std::string output;  // folder of eval.json (of several tests: of a folder for each); "" is RUN/eval/TEST
+  bool fresh = false;  // evaluate even where the result is there
 };
 
-/// Loads the weights; `overrides` may change only keys outside the run's identity (data.root, eval.*, loader.*, device, threads).
-/// Throws CheckpointError, ConfigError.
-TrainedModel load_trained(const std::string& checkpoint, const std::vector<std::string>& overrides);
+struct EvalResult {
+  nlohmann::json object;  // as eval.json holds it
+  bool cached = false;    // made by an earlier call with equal keys
+};
 
-/// Top-1, top-5 and loss.
-nlohmann::json accuracy_test(TrainedModel& trained);
+/// Runs the tests in order, one pass over the test set serving all tests of predictions, and hands each result to `each` once its files are written. Weights
+/// are loaded and data opened only where a result is not there already. Throws ConfigError for an unknown name before anything runs, and
+/// Error(kStoppedEarly) when a stop signal came: tests done by then are complete, the others have written nothing.
+void run_eval_tests(TrainedModel& trained, const EvalRequest& request, const std::function<void(const EvalResult&)>& each);
 
-/// Every image's patches permuted by (seed, sample) before positions are added (paper table B): before, after (mean over eval.shuffle_seeds), relative drop in percent.
-nlohmann::json shuffle_test(TrainedModel& trained);
-
-/// Accuracy over input sizes (paper figure "resolution", table C). For every size both position rules; for generated data both readings of "larger":
-/// "grid" (the same objects on a larger grid of cells of unchanged size) and "scaled" (the picture scaled up); other data is resized ("resize").
-nlohmann::json resolution_test(TrainedModel& trained);
-
-/// Runs the test by name and writes RUN/eval/TEST/eval.json (or OUTPUT/eval.json). Returns the object. Throws ConfigError for an unknown name.
-nlohmann::json run_eval_test(TrainedModel& trained, const std::string& test, const std::string& output);
+/// One test, as above. Returns the object.
+nlohmann::json run_eval_test(TrainedModel& trained, const std::string& test, const std::string& output, bool fresh = false);
 
 /// A few lines for the terminal.
 std::string describe_result(const nlohmann::json& result);
+std::string describe_result(const EvalResult& result);
 
 }  // namespace liere

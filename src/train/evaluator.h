@@ -1,13 +1,14 @@
-// Evaluation of a test set: every sample counts exactly once, sums before means.
+// Evaluation of a test set: every sample counts exactly once, sums before means; on request every sample's row is kept.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "data/dataset.h"
 #include "data/recipe.h"
 #include "models/vit.h"
+#include "train/eval/rows.h"
 #include "train/experiment.h"
 #include "train/metrics.h"
 #include "train/training_parts.h"
@@ -22,9 +23,14 @@ struct EvaluationOptions {
   torch::Device device = torch::kCPU;
   std::optional<uint64_t> shuffle_seed;    // permute each sample's patches by (seed, sample index)
   std::string title = "evaluate";          // of the progress line; "" shows none
+  std::vector<int64_t> indices;            // the samples to evaluate, in this order, in place of all
+  bool labels = true;                      // false: labels are not looked at; only `rows` has a meaning then
+  const Rotations* rotations = nullptr;    // in place of the encoding's own
+  std::vector<Row>* rows = nullptr;        // receives a row per sample and view, in order
 };
 
-/// nullopt when a stop was requested meanwhile. The model is in evaluation: no dropout; rotations are made once for the recipe's size.
+/// nullopt when a stop was requested meanwhile. The model is in evaluation: no dropout; rotations are made once for the recipe's size. Counts are of rows, that
+/// is samples times the recipe's views. Throws DataError for a label that the model has no class for.
 std::optional<Classification> evaluate(Vit& model, const Dataset& dataset, const Recipe& recipe, const EvaluationOptions& options);
 
 }  // namespace liere

@@ -89,8 +89,8 @@ template <class V> void fields(V& v, EvalConfig& c) {
   v("limit", c.limit, "evaluate the first samples of the test set only (the count is in every result)", at_least(1));
   v("weights", c.weights, "raw: the weights as trained; ema: their moving average");
   v("resamples", c.resamples, "bootstrap resamples of the test set behind the 95 % intervals", between(10, 1000000));
-  v("shuffle_seeds", c.shuffle_seeds, "permutation seeds of the shuffle test", at_least(1));
-  v("sizes", c.sizes, "pixels per side of the resolution test (default: 1, 1.5, 2 and 3 times the training size, rounded to whole patches)", at_least(1));
+  v("shuffle_seeds", c.shuffle_seeds, "repetitions of the tests shuffle and random-rotations, each with a seed of its own", at_least(1));
+  v("sizes", c.sizes, "pixels per side of the resolution test; orthogonality takes the largest (default: 1, 1.5, 2 and 3 times the training size, rounded to whole patches)", at_least(1));
 }
 
 struct LoaderConfig {

@@ -1,4 +1,4 @@
-#include "report/gnuplot.h"
+#include "core/gnuplot.h"
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -13,7 +13,7 @@
 
 extern char** environ;
 
-namespace liere::report {
+namespace liere {
 namespace {
 
 /// Everything until the other end closes; only the beginning is kept.
@@ -76,12 +76,12 @@ ProgramResult run_program(const std::string& program, const std::vector<std::str
   return result;
 }
 
-Drawn draw(const Chart& chart, const std::filesystem::path& folder, const std::string& program) {
+Drawn draw_with_gnuplot(const PlotScript& plot, const std::filesystem::path& folder, const std::string& program) {
   namespace fs = std::filesystem;
-  const fs::path picture = folder / (chart.name + ".png"), partial = folder / (chart.name + ".png.partial"), script = folder / (chart.name + ".gp");
+  const fs::path picture = folder / (plot.name + ".png"), partial = folder / (plot.name + ".png.partial"), script = folder / (plot.name + ".gp");
   fs::remove(picture);
-  write_file_atomically(folder / (chart.name + ".tsv"), plot_data(chart));
-  write_file_atomically(script, plot_script(chart));
+  write_file_atomically(folder / (plot.name + ".tsv"), plot.data);
+  write_file_atomically(script, plot.script);
   const ProgramResult result =
       run_program(program, {"--default-settings", "-e", "picture = '" + partial.filename().string() + "'", script.filename().string()}, folder);
   if (!result.found) return Drawn::kNoProgram;
@@ -96,4 +96,15 @@ Drawn draw(const Chart& chart, const std::filesystem::path& folder, const std::s
   return Drawn::kYes;
 }
 
-}  // namespace liere::report
+std::string gnuplot_string(const std::string& text) {
+  std::string result = "'";
+  for (const char c : text) {
+    if (c == '\'')
+      result += "''";
+    else
+      result += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
+  }
+  return result + "'";
+}
+
+}  // namespace liere

@@ -1,0 +1,47 @@
+// Test `predict`: what the model says of every sample, for data whose labels nobody knows.
+#include <algorithm>
+
+#include "train/eval/tests.h"
+#include "train/eval/text.h"
+
+namespace liere {
+namespace {
+
+std::string class_name(const Predictions& predictions, int64_t index) { return index < 0 ? "" : predictions.class_names.at(static_cast<size_t>(index)); }
+
+}  // namespace
+
+TestOutput predict_test(const Predictions& predictions) {
+  std::string csv = "sample,view,name,class,class_name,probability";
+  for (size_t k = 2; k <= kTopClasses; ++k) {
+    const auto number = std::to_string(k);
+    csv += ",class_" + number + ",class_name_" + number + ",probability_" + number;
+  }
+  csv += "\n";
+  std::vector<int64_t> counts(predictions.class_names.size(), 0);
+  for (size_t i = 0; i < predictions.rows.size(); ++i) {
+    const Row& row = predictions.rows[i];
+    csv += std::to_string(row.sample) + "," + std::to_string(row.view) + "," + csv_field(predictions.sample_names.at(i));
+    for (size_t k = 0; k < kTopClasses; ++k) {
+      const bool there = row.top[k] >= 0;
+      csv += "," + (there ? std::to_string(row.top[k]) : "") + "," + csv_field(class_name(predictions, row.top[k])) + "," + (there ? csv_number(row.probability[k]) : "");
+    }
+    csv += "\n";
+    counts.at(static_cast<size_t>(row.top[0])) += 1;
+  }
+  auto predicted = nlohmann::json::array();
+  for (size_t c = 0; c < counts.size(); ++c) predicted.push_back({{"class", c}, {"class_name", predictions.class_names[c]}, {"count", counts[c]}});
+  return {{{"predicted", predicted}}, {{"predictions.csv", csv}}, {}};
+}
+
+std::string describe_predict(const nlohmann::json& result) {
+  constexpr size_t kShown = 10;
+  auto predicted = result.at("predicted");
+  std::stable_sort(predicted.begin(), predicted.end(), [](const auto& a, const auto& b) { return a.at("count").template get<int64_t>() > b.at("count").template get<int64_t>(); });
+  std::vector<std::vector<std::string>> rows = {{"class", "predicted"}};
+  for (size_t i = 0; i < std::min(kShown, predicted.size()); ++i)
+    rows.push_back({predicted[i].at("class_name").get<std::string>(), std::to_string(predicted[i].at("count").get<int64_t>())});
+  return "  predictions.csv holds every sample; classes by how often they were predicted" + std::string(predicted.size() > kShown ? " (the first 10):\n" : ":\n") + aligned_text(rows);
+}
+
+}  // namespace liere

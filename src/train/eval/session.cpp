@@ -1,0 +1,122 @@
+#include "train/eval/session.h"
+
+#include <cmath>
+
+#include "core/log.h"
+#include "data/datasets/factory.h"
+#include "data/recipe_picture.h"
+#include "train/eval/store.h"
+#include "train/eval/text.h"
+
+namespace liere {
+namespace {
+
+using nlohmann::json;
+
+/// "path=value" of every leaf under `node`.
+void add_lines(const ConfigNode& node, const std::string& path, json& lines) {
+  if (node.type == ConfigNode::Type::kMap) {
+    for (const auto& [key, value] : node.entries) add_lines(value, path.empty() ? key : path + "." + key, lines);
+    return;
+  }
+  std::string text = node.scalar;
+  for (const auto& item : node.items) text += (text.empty() ? "" : ",") + item.scalar;
+  lines.push_back(path + "=" + text);
+}
+
+}  // namespace
+
+TrainedModel& EvalSession::trained() {
+  load_weights(trained_);
+  return trained_;
+}
+
+const Dataset& EvalSession::test_set() {
+  if (!test_set_) test_set_ = make_dataset(trained_.config.data.dataset, Split::kTest);
+  return *test_set_;
+}
+
+std::unique_ptr<Recipe> EvalSession::recipe() const {
+  const auto& size = trained_.config.model.input_size;
+  return make_eval_recipe(trained_.config.augment, size[0], size[1]);
+}
+
+EvaluationOptions EvalSession::options(const std::string& title) const {
+  const auto& config = trained_.config;
+  return {.batch_size = config.eval.batch_size, .limit = config.eval.limit.value_or(0), .loader = config.loader, .precision = config.train.precision,
+          .device = trained_.device, .shuffle_seed = std::nullopt, .title = title};
+}
+
+std::vector<Row> EvalSession::evaluate_rows(const Dataset& dataset, const Recipe& recipe, EvaluationOptions options) {
+  std::vector<Row> rows;
+  options.rows = &rows;
+  if (!evaluate(trained().model, dataset, recipe, options)) throw Stopped{};
+  return rows;
+}
+
+const Predictions& EvalSession::predictions(bool sample_names) {
+  if (!predictions_) {
+    auto evaluation = options(labels_ ? "accuracy" : "predict");
+    evaluation.labels = labels_;
+    const auto plain = recipe();
+    predictions_ = Predictions{evaluate_rows(test_set(), *plain, evaluation), trained_.info.class_names, {}, trained_.config.eval.resamples};
+  }
+  if (sample_names && predictions_->sample_names.empty())
+    for (const Row& row : predictions_->rows) predictions_->sample_names.push_back(test_set().open(row.sample)->info().name);
+  return *predictions_;
+}
+
+json EvalSession::head(const EvalTest& test) {
+  const auto& t = trained_;
+  auto lines = t.info.identity_lines;
+  std::erase_if(lines, [](const std::string& line) { return line.starts_with("seed="); });
+  json object = {{"test", std::string(test.name)}, {"checkpoint", t.checkpoint.file.filename().string()}, {"step", t.info.state.step}, {"name", t.info.name}, {"seed", t.config.seed},
+                 {"identity_without_seed", identity_hash(lines)}, {"label", encoding_label(t.config.model.position)}, {"weights", std::string(name_of(t.config.eval.weights))},
+                 {"precision", std::string(name_of(t.config.train.precision))}, {"device", t.device.str()}};
+  if (!test.needs_data) return object;
+  const int64_t all = test_set().size();
+  object["samples"] = t.config.eval.limit ? std::min(*t.config.eval.limit, all) : all;
+  object["dataset"] = test_set().describe();
+  return object;
+}
+
+json EvalSession::keys(const EvalTest& test) const {
+  const auto node = parse_config(dump(trained_.config), "the configuration");
+  json data = json::array(), eval = json::object();
+  if (test.needs_data) add_lines(*node.find("data"), "data", data);
+  for (const auto key : test.keys) {
+    json line = json::array();
+    if (const auto* value = node.find("eval")->find(key)) add_lines(*value, std::string(key), line);
+    eval[std::string(key)] = line;
+  }
+  return {{"version", kEvaluationVersion}, {"test", std::string(test.name)}, {"checkpoint", trained_.digest}, {"weights", std::string(name_of(trained_.config.eval.weights))},
+          {"precision", std::string(name_of(trained_.config.train.precision))}, {"device", trained_.device.is_cuda() ? "cuda" : "cpu"}, {"data", data}, {"eval", eval}};
+}
+
+std::vector<int64_t> sizes_to_test(const ExperimentConfig& config) {
+  if (!config.eval.sizes.empty()) return config.eval.sizes;
+  const int64_t trained = config.model.input_size[0], patch = config.model.patch[0];
+  std::vector<int64_t> sizes;
+  for (double factor : {1.0, 1.5, 2.0, 3.0}) sizes.push_back(std::llround(factor * static_cast<double>(trained) / static_cast<double>(patch)) * patch);
+  return sizes;
+}
+
+json repeated_result(const Outcomes& before, const std::vector<Outcomes>& repetitions, int64_t resamples) {
+  const auto after = mean_of(repetitions);
+  json object = relative_drop(before, after, resamples);
+  object["after"] = scores(after, resamples);
+  object["seeds"] = json::array();
+  for (size_t seed = 0; seed < repetitions.size(); ++seed) {
+    object["seeds"].push_back(scores(repetitions[seed], 0));
+    object["seeds"].back()["seed"] = seed;
+  }
+  return object;
+}
+
+std::vector<std::string> repeated_line(const std::string& name, const json& result) {
+  const auto& after = result.at("after");
+  return {name, std::to_string(result.at("seeds").size()), fixed_text(number_in(after, "top1"), 2), interval_text(after, "top1", 2), fixed_text(number_in(after, "loss"), 4),
+          fixed_text(number_in(result, "relative_drop"), 1), interval_text(result, "relative_drop", 1)};
+}
+
+}  // namespace liere

@@ -1,0 +1,237 @@
+// Evaluations of a tiny trained model: rows, sharing, recall from disk, moving average, stopping nothing half-way.
+#include <torch/torch.h>
+
+#include "core/check.h"
+#include "core/files.h"
+#include "support/catch.h"
+#include "support/fixtures.h"
+#include "support/matchers.h"
+#include "train/eval/session.h"
+#include "train/eval/store.h"
+#include "train/eval_tests.h"
+
+using namespace liere;
+using liere::test::has;
+using liere::test::TemporaryFolder;
+namespace fs = std::filesystem;
+
+namespace {
+
+Experiment tiny(std::vector<std::string> overrides = {}) {
+  std::vector<std::string> all = {"model.width=32", "model.heads=1", "model.depth=2", "model.mlp=32", "data.train_size=72", "data.test_size=43", "device=cpu", "train.precision=fp32", "eval.sizes=[60,84]"};
+  all.insert(all.end(), overrides.begin(), overrides.end());
+  return load_experiment((fs::path(LIERE_SOURCE_DIR) / "configs/arrows_tiny_liere.yaml").string(), all);
+}
+
+/// A run folder with one checkpoint of a model with random weights; `average`, where given, is added as ema.NAME with this much more in every weight.
+void make_run(const fs::path& run, const Experiment& experiment, std::optional<double> average = std::nullopt) {
+  Vit model(experiment.config.model, 4);
+  model->initialize(3);
+  auto tensors = model->named_weights();
+  {
+    torch::NoGradGuard no_grad;
+    for (auto& [name, tensor] : tensors)
+      if (name == "head.weight") tensor.mul_(30);  // so that predictions differ between samples
+  }
+  if (average)
+    for (const auto& [name, tensor] : model->named_weights()) tensors.emplace_back("ema." + name, tensor.detach() + *average);
+  tensors.emplace_back("optimizer.exp_avg.head.bias", torch::zeros({4}));
+  CheckpointInfo info{RunState{.step = 7}, dump(experiment.config), identity_lines(experiment.config), {"up", "right", "down", "left"}, "tiny", 1};
+  save_checkpoint(checkpoint_path(run, 7), tensors, info);
+}
+
+/// Labels that no model has a class for.
+class Unlabelled : public Dataset {
+ public:
+  explicit Unlabelled(const Dataset& dataset) : dataset_(dataset) {}
+  int64_t size() const override { return dataset_.size(); }
+  int64_t label(int64_t) const override { return 999; }
+  const std::vector<std::string>& class_names() const override { return dataset_.class_names(); }
+  std::string describe() const override { return "without labels"; }
+  std::unique_ptr<Source> open(int64_t index) const override {
+    struct Hidden : Source {
+      std::unique_ptr<Source> source;
+      SourceInfo info() const override {
+        auto info = source->info();
+        info.label = 999;
+        return info;
+      }
+      Frames decode(const Request& request) const override { return source->decode(request); }
+    };
+    auto hidden = std::make_unique<Hidden>();
+    hidden->source = dataset_.open(index);
+    return hidden;
+  }
+
+ private:
+  const Dataset& dataset_;
+};
+
+nlohmann::json without_date(nlohmann::json object) {
+  object.erase("date");
+  return object;
+}
+
+}  // namespace
+
+TEST_CASE("evaluation rows: every sample once and in order at any batch size, sums equal to the rows'", "[eval]") {
+  TemporaryFolder folder;
+  make_run(folder.path(), tiny());
+  std::vector<std::vector<Row>> results;
+  for (const char* batch : {"7", "43", "100"}) {
+    auto trained = load_trained(folder.path().string(), {std::string("eval.batch_size=") + batch, "threads=1"});
+    EvalSession session(trained);
+    results.push_back(session.predictions().rows);
+    const auto& rows = results.back();
+    REQUIRE(rows.size() == 43);
+    auto options = session.options("");
+    const auto sums = evaluate(trained.model, session.test_set(), *session.recipe(), options);
+    int64_t correct1 = 0, correct5 = 0;
+    double loss = 0;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      CHECK(rows[i].sample == static_cast<int64_t>(i));
+      CHECK(rows[i].label == session.test_set().label(static_cast<int64_t>(i)));
+      CHECK(rows[i].top == results[0][i].top);
+      CHECK(rows[i].loss == Approx(results[0][i].loss).epsilon(1e-4).margin(1e-5));
+      const double sum = rows[i].probability[0] + rows[i].probability[1] + rows[i].probability[2] + rows[i].probability[3];
+      CHECK(sum == Approx(1).epsilon(1e-12));
+      CHECK(rows[i].top[4] == -1);
+      for (size_t k = 0; k < 4; ++k)
+        if (rows[i].top[k] == rows[i].label) CHECK(rows[i].loss == Approx(-std::log(rows[i].probability[k])).epsilon(1e-4).margin(1e-5));
+      correct1 += rows[i].correct1();
+      correct5 += rows[i].correct5();
+      loss += rows[i].loss;
+    }
+    CHECK(sums->correct1 == correct1);
+    CHECK(sums->correct5 == correct5);
+    CHECK(sums->loss_sum == Approx(loss).epsilon(1e-12));
+  }
+  auto trained = load_trained(folder.path().string(), {});
+  EvalSession session(trained);
+  auto options = session.options("");
+  options.indices = {40, 3, 11};
+  const auto rows = session.evaluate_rows(session.test_set(), *session.recipe(), options);
+  REQUIRE(rows.size() == 3);
+  CHECK((rows[0].sample == 40 && rows[1].sample == 3 && rows[2].sample == 11));
+  CHECK(rows[1].top == results[0][3].top);
+}
+
+TEST_CASE("predictions without labels are accuracy's top-1, and labels that do not fit are refused", "[eval]") {
+  TemporaryFolder folder;
+  make_run(folder.path(), tiny());
+  auto trained = load_trained(folder.path().string(), {});
+  EvalSession session(trained);
+  const auto& rows = session.predictions().rows;
+  const Unlabelled hidden(session.test_set());
+  auto options = session.options("");
+  CHECK_THROWS_WITH(session.evaluate_rows(hidden, *session.recipe(), options), has("label 999") && has("4 classes"));
+  options.labels = false;
+  const auto predicted = session.evaluate_rows(hidden, *session.recipe(), options);
+  REQUIRE(predicted.size() == rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    CHECK(predicted[i].top == rows[i].top);
+    CHECK(predicted[i].probability == rows[i].probability);
+    CHECK(predicted[i].label == -1);
+    CHECK(std::isnan(predicted[i].loss));
+  }
+}
+
+TEST_CASE("every test writes its files; a second call is answered from disk, also without weights and data", "[eval]") {
+  TemporaryFolder folder;
+  const auto run = folder.path() / "run";
+  make_run(run, tiny());
+  std::vector<std::string> names;
+  for (const auto& test : eval_tests()) names.emplace_back(test.name);
+  auto trained = open_trained(run.string(), {"eval.shuffle_seeds=2", "eval.resamples=50"});
+  std::vector<nlohmann::json> first;
+  run_eval_tests(trained, {names, "", false}, [&](const EvalResult& result) {
+    CHECK_FALSE(result.cached);
+    CHECK_FALSE(describe_result(result).empty());
+    first.push_back(result.object);
+  });
+  REQUIRE(first.size() == names.size());
+  for (const auto& name : names) CHECK(fs::exists(run / "eval" / name / "eval.json"));
+  CHECK(fs::exists(run / "eval/accuracy/samples.csv"));
+  CHECK(fs::exists(run / "eval/predict/predictions.csv"));
+  CHECK(fs::exists(run / "eval/per-class/per_class.csv"));
+  CHECK(fs::exists(run / "eval/confusion/confusion.csv"));
+
+  auto again = open_trained(run.string(), {"eval.shuffle_seeds=2", "eval.resamples=50"});
+  size_t i = 0;
+  run_eval_tests(again, {names, "", false}, [&](const EvalResult& result) {
+    CHECK(result.cached);
+    CHECK(result.object == first[i++]);
+    CHECK_THAT(describe_result(result), has("cached: evaluated on 2"));
+  });
+  CHECK(again.model.is_empty());  // nothing was loaded, hence nothing evaluated
+
+  // --fresh evaluates again and finds the same: also the position rule was put back by the resolution test.
+  auto fresh = open_trained(run.string(), {"eval.shuffle_seeds=2", "eval.resamples=50"});
+  i = 0;
+  run_eval_tests(fresh, {names, "", true}, [&](const EvalResult& result) {
+    CHECK_FALSE(result.cached);
+    CHECK(without_date(result.object).at("files").size() == first[i].at("files").size());
+    for (const char* key : {"top1", "loss", "results", "seeds", "per_token", "bins", "pairs", "classes", "trained"})
+      if (first[i].contains(key)) CHECK(result.object.at(key) == first[i].at(key));
+    ++i;
+  });
+
+  // Another key that the test reads: evaluated again. One that it does not read: not.
+  auto other = open_trained(run.string(), {"eval.shuffle_seeds=1", "eval.resamples=50"});
+  run_eval_tests(other, {{"accuracy", "shuffle"}, "", false}, [](const EvalResult& result) { CHECK(result.cached == (result.object.at("test") == "accuracy")); });
+  auto limited = open_trained(run.string(), {"eval.limit=20"});
+  CHECK(run_eval_test(limited, "accuracy", "").at("samples") == 20);
+  CHECK_THROWS_AS(run_eval_test(limited, "acuracy", ""), ConfigError);
+  CHECK_THROWS_AS(open_trained(run.string(), {"model.dropout=0.3"}), ConfigError);
+  CHECK_THROWS_AS(open_trained((folder.path() / "nothing").string(), {}), CheckpointError);
+}
+
+TEST_CASE("a result outlives its data, but not its checkpoint", "[eval]") {
+  TemporaryFolder folder;
+  const auto run = folder.path() / "run";
+  const auto cifar = load_experiment((fs::path(LIERE_SOURCE_DIR) / "configs/cifar100_liere_8.yaml").string(),
+                                     {"model.preset=custom", "model.width=16", "model.depth=1", "model.heads=1", "model.mlp=16", "data.root=" + (folder.path() / "gone").string()});
+  make_run(run, cifar);
+  auto trained = open_trained(run.string(), {});
+  const auto keys = EvalSession(trained).keys(find_eval_test("accuracy"));
+  const auto stored = store_result(run / "eval/accuracy", {{"test", "accuracy"}, {"top1", 12.5}}, keys, {});
+  CHECK(run_eval_test(trained, "accuracy", "") == stored);
+  CHECK_THROWS_AS(run_eval_test(trained, "accuracy", "", /*fresh=*/true), DataError);
+  auto elsewhere = open_trained(run.string(), {"data.root=" + folder.path().string()});
+  CHECK_THROWS_AS(run_eval_test(elsewhere, "accuracy", ""), DataError);  // other data: not the stored result's
+  make_run(run, cifar, 0.0);
+  auto other = open_trained(run.string(), {});
+  CHECK(other.digest != trained.digest);
+  CHECK_THROWS_AS(run_eval_test(other, "accuracy", ""), DataError);
+}
+
+TEST_CASE("eval.weights=ema evaluates the moving average, and says so", "[eval]") {
+  TemporaryFolder folder;
+  const auto rows_of = [&](const char* name, const char* weights) {
+    auto trained = load_trained((folder.path() / name).string(), {std::string("eval.weights=") + weights, "threads=1"});
+    EvalSession session(trained);
+    CHECK(session.head(find_eval_test("accuracy")).at("weights") == weights);
+    return session.predictions().rows;
+  };
+  const auto losses = [](const std::vector<Row>& rows) {
+    std::vector<double> values;
+    for (const auto& row : rows) values.push_back(row.loss);
+    return values;
+  };
+  make_run(folder.path() / "equal", tiny(), 0.0);
+  make_run(folder.path() / "other", tiny(), 0.05);
+  make_run(folder.path() / "none", tiny());
+  CHECK(losses(rows_of("equal", "ema")) == losses(rows_of("equal", "raw")));
+  CHECK(losses(rows_of("other", "ema")) != losses(rows_of("other", "raw")));
+  CHECK(losses(rows_of("other", "raw")) == losses(rows_of("none", "raw")));
+  try {
+    (void)rows_of("none", "ema");
+    FAIL("a checkpoint without a moving average was evaluated as one");
+  } catch (const CheckpointError& error) {
+    CHECK_THAT(error.what(), has("ema.decay") && has("eval.weights=raw"));
+  }
+  // The generators are the average's: so are the rotations.
+  auto raw = load_trained((folder.path() / "other").string(), {}), ema = load_trained((folder.path() / "other").string(), {"eval.weights=ema"});
+  const auto grid = raw.model->grid({60, 60});
+  CHECK_FALSE(torch::equal(raw.model->position().rotations(grid, false).value, ema.model->position().rotations(grid, false).value));
+}
