@@ -153,7 +153,7 @@ NamedTensors Trainer::checkpoint_tensors() const {
 }
 
 void Trainer::resume(const std::filesystem::path& checkpoint) {
-  const auto info = load_checkpoint(checkpoint, checkpoint_tensors(), /*weights_only=*/false);
+  const auto info = load_checkpoint(checkpoint, checkpoint_tensors(), /*weights_only=*/false, identity_lines(config_));
   state_ = info.state;
   parts_.optimizer->set_updates(state_.step - state_.skipped);
   log_info("resuming from " + checkpoint.string() + " (step " + format_count(state_.step) + " of " + format_count(total_steps()) + ")");
@@ -162,16 +162,14 @@ void Trainer::resume(const std::filesystem::path& checkpoint) {
                 ": figures may differ in the last digits. Set threads=" + std::to_string(info.threads) + " to continue bit for bit.");
 }
 
-bool Trainer::save(RunFolder& folder, MetricFiles& files) {
+bool Trainer::save(MetricFiles& files, bool best) {
   if (state_.skipped_in_a_row > 0) return false;
   state_.metric_offsets = files.offsets();
   CheckpointInfo info{state_, dump(config_), identity_lines(config_), parts_.train_set->class_names(), experiment_.name, static_cast<int>(torch::get_num_threads())};
-  save_checkpoint(checkpoint_path(folder.path(), state_.step), checkpoint_tensors(), info);
-  prune_checkpoints(folder.path(), config_.checkpoint.keep);
-  return true;
+  return writer_->submit(checkpoint_tensors(), std::move(info), best);
 }
 
-bool Trainer::evaluate_epoch(RunFolder& folder, MetricFiles& files, Console& console) {
+bool Trainer::evaluate_epoch(MetricFiles& files, Console& console) {
   console.pause();
   const auto start = Clock::now();
   EvaluationOptions options{.batch_size = config_.eval.batch_size, .limit = config_.eval.limit.value_or(0), .loader = config_.loader, .precision = config_.train.precision,
@@ -189,7 +187,7 @@ bool Trainer::evaluate_epoch(RunFolder& folder, MetricFiles& files, Console& con
   state_.loss_count = 0;
   files.on_evaluation(report);
   console.on_evaluation(report, config_.train.epochs);
-  if (save(folder, files) && report.best) publish_best(folder.path(), checkpoint_path(folder.path(), state_.step));
+  save(files, report.best);
   return true;
 }
 
@@ -198,6 +196,8 @@ ExitCode Trainer::run(ResumeMode mode) {
   if (folder.resume_from()) resume(*folder.resume_from());
   folder.begin(dump(config_));
   MetricFiles files(folder.path(), state_.metric_offsets);
+  writer_ = std::make_unique<CheckpointWriter>(folder.path(), &folder.lock(), config_.checkpoint);
+  const int64_t first_step = state_.step;
   const int64_t per_epoch = sampler_.steps_per_epoch(), total = total_steps();
   log_info("run folder " + folder.path().string() + ": " + encoding_label(config_.model.position) + ", " + format_count(parts_.model->parameter_count()) + " parameters, " +
            format_count(total) + " steps of " + format_count(config_.train.batch_size) + " images, " + std::string(name_of(config_.train.precision)) + " on " + device_.str());
@@ -214,30 +214,36 @@ ExitCode Trainer::run(ResumeMode mode) {
   };
   const auto stop = [&] {
     console.pause();
-    const bool saved = save(folder, files);
+    const bool saved = state_.step == first_step || save(files, /*best=*/false);
+    writer_->finish();
     write_summary(folder, "stopped");
     log_info(std::string(stop_signal_name()) + ": stopped at step " + format_count(state_.step) + " of " + format_count(total) +
              (saved ? ", saved. The same command goes on from there." : ", not saved: the last steps were non-finite. The same command goes on from the checkpoint before them."));
     return ExitCode::kStoppedEarly;
   };
 
-  if (evaluation_due() && !evaluate_epoch(folder, files, console)) return stop();
+  if (evaluation_due() && !evaluate_epoch(files, console)) return stop();
   while (state_.step < total) {
+    if (stop_requested()) return stop();
     const auto report = train_step();
     console.on_step(report);
     if (report.skipped) log_warning("step " + std::to_string(report.step) + ": loss " + std::to_string(report.loss) + ", gradient norm " + std::to_string(report.gradient_norm) + ": skipped");
     if (state_.skipped_in_a_row >= config_.train.non_finite_limit)
       throw DivergedError(std::to_string(state_.skipped_in_a_row) + " steps in a row had a non-finite loss or gradient (up to step " + std::to_string(state_.step) +
                           "). Lower optimizer.lr, set clip.norm, or use train.precision=fp32; the last good checkpoint is kept.");
-    if (state_.step % config_.log.every_steps == 0 || report.skipped || state_.step == total) files.on_step(report);
-    if (evaluation_due()) {
-      if (!evaluate_epoch(folder, files, console)) return stop();
-    } else if (checkpoint_due()) {
-      save(folder, files);
+    writer_->check();
+    if (state_.step % config_.log.every_steps == 0 || report.skipped || state_.step == total) {
+      folder.lock().check();
+      files.on_step(report);
     }
-    if (stop_requested() && state_.step < total) return stop();
+    if (evaluation_due()) {
+      if (!evaluate_epoch(files, console)) return stop();
+    } else if (checkpoint_due()) {
+      save(files, /*best=*/false);
+    }
   }
   console.pause();
+  writer_->finish();
   write_summary(folder, "done");
   log_info("done: " + format_count(state_.step) + " steps in " + format_duration(state_.seconds) + "; results in " + folder.path().string());
   return ExitCode::kDone;

@@ -6,7 +6,7 @@
 #include "core/check.h"
 #include "data/loader.h"
 #include "data/sampler.h"
-#include "train/checkpoint.h"
+#include "train/checkpoint_writer.h"
 #include "train/evaluator.h"
 #include "train/observers.h"
 #include "train/run_folder.h"
@@ -47,9 +47,9 @@ class Trainer {
   std::optional<WorkItem> work(int64_t number);
   void resume(const std::filesystem::path& checkpoint);
   /// False, and nothing is written, while the last steps were skipped as non-finite: the weights may be the cause.
-  bool save(RunFolder& folder, MetricFiles& files);
+  bool save(MetricFiles& files, bool best);
   /// False when stopped meanwhile.
-  bool evaluate_epoch(RunFolder& folder, MetricFiles& files, Console& console);
+  bool evaluate_epoch(MetricFiles& files, Console& console);
   void write_summary(const RunFolder& folder, const std::string& state);
   NamedTensors checkpoint_tensors() const;
   int64_t batches_per_epoch() const;
@@ -62,6 +62,7 @@ class Trainer {
   Schedule schedule_;
   RunState state_;
   std::unique_ptr<Loader> loader_;
+  std::unique_ptr<CheckpointWriter> writer_;
   int64_t first_batch_ = 0;          // number of the loader's first batch, counted from the start of the run
 };
 
