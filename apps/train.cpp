@@ -48,6 +48,7 @@ int run(int argc, char** argv) {
     std::cout << dry_run_report(experiment.config);
     return 0;
   }
+  if (dry_run.empty()) check_output_folder(experiment.config.output);
   const auto device = open_device(experiment.config);
   Trainer trainer(experiment, device);
   if (dry_run == "step") {

@@ -7,7 +7,7 @@
 
 namespace liere {
 
-enum class DropoutSite : uint32_t { kEmbedding = 0, kAttentionOut = 1, kMlpHidden = 2, kMlpOut = 3 };
+enum class DropoutSite : uint32_t { kEmbedding = 0, kAttentionOut = 1, kMlpHidden = 2, kMlpOut = 3, kAttentionPath = 4, kMlpPath = 5 };
 
 /// What a training forward needs to know of its place in the run; an undefined `slots` means evaluation.
 struct DropoutKey {

@@ -27,6 +27,9 @@ struct Rotations {
   int64_t layer_index(int64_t layer) const { return value.size(0) == 1 ? 0 : layer; }
 };
 
+/// max |R^T R - I| over all rotations of the set; 0 where there are none.
+double orthogonality_error(const Rotations& rotations);
+
 /// Reads q and k out of the qkv projection's output and turns them; v is copied out untouched.
 /// qkv_BTD3 [B, T, 3 H d] contiguous -> q, k, v [B, H, T, d] contiguous, in the dtype of qkv. Token 0 is CLS.
 /// Differentiable in qkv; its backward adds to rotations.gradient (shared storage), so call it once per layer and forward.

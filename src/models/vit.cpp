@@ -5,6 +5,7 @@
 #include "models/initialize.h"
 #include "models/layers.h"
 #include "models/patch_embed.h"
+#include "models/recompute.h"
 
 namespace liere {
 namespace {
@@ -44,6 +45,7 @@ void VitImpl::initialize(uint64_t seed) {
   for (const auto& item : named_modules("", /*include_self=*/false)) {
     if (auto* linear = item.value()->as<LinearImpl>()) linear->initialize(seed, item.key());
     if (auto* norm = item.value()->as<LayerNormImpl>()) norm->initialize();
+    if (auto* block = item.value()->as<BlockImpl>()) block->initialize();
   }
   initialize_normal(cls_token_W_, seed, "cls_token");
   position_->initialize(seed);
@@ -70,8 +72,11 @@ torch::Tensor VitImpl::forward(const torch::Tensor& input, const Rotations& rota
   if (options.permutation_BN.defined()) x_BTW = x_BTW.gather(1, options.permutation_BN.to(x_BTW.device()).unsqueeze(2).expand(x_BTW.sizes()));
   x_BTW = at::cat({cls_token_W_.expand({input.size(0), 1, -1}), x_BTW}, 1);
   x_BTW = drop(position_->embed(x_BTW, now), config_.dropout, options, 0, DropoutSite::kEmbedding);
-  for (const auto& block : *blocks_) {
-    x_BTW = block->as<BlockImpl>()->forward(x_BTW, rotations, options);
+  const bool recompute = options.recompute && !options.cls_states && !options.cls_attention;  // watching would see every block twice
+  for (const auto& module : *blocks_) {
+    const auto block = std::dynamic_pointer_cast<BlockImpl>(module);
+    x_BTW = recompute ? recompute_in_backward([=](const torch::Tensor& x) { return block->forward(x, rotations, options); }, x_BTW)
+                      : block->forward(x_BTW, rotations, options);
     if (options.cls_states) options.cls_states->push_back(x_BTW.select(1, 0));
   }
   const auto pooled_BW = config_.pool == Pool::kMean ? x_BTW.mean(1) : x_BTW.select(1, 0);

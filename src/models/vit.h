@@ -14,7 +14,8 @@
 namespace liere {
 
 struct ForwardOptions {
-  std::optional<DropoutKey> dropout;  // training; absent = evaluation
+  std::optional<DropoutKey> dropout;  // training (dropout and stochastic depth); absent = evaluation
+  bool recompute = false;             // activation checkpointing: each block keeps only its input (models/recompute.h)
   torch::Tensor permutation_BN;       // int64: new token t = old token permutation[s, t], after the patch embedding and before CLS and positions
   /// When set, receives the CLS state after each block [B, W] and the attention probabilities of the CLS query [B, H, T] (computed without SDPA).
   std::vector<torch::Tensor>* cls_states = nullptr;
@@ -24,9 +25,9 @@ struct ForwardOptions {
 class VitImpl : public torch::nn::Module {
  public:
   /// `config` must be resolved. Parameters: patch_embed.{weight,bias}, cls_token,
-  /// block.I.{norm1,attention.qkv,attention.out,norm2,mlp.fc1,mlp.fc2}.{weight,bias}, head_norm, head, and position's generators /
+  /// block.I.{norm1,attention.qkv,attention.out,norm2,mlp.fc1,mlp.fc2}.{weight,bias}, block.I.layer_scale{1,2}, head_norm, head, and position's generators /
   /// position_embedding: the goldens' names without `weight.`. Each is initialised by its own stream named_seed(seed, name): Linear
-  /// U(+-1/sqrt(fan_in)), LayerNorm 1 and 0, cls_token and position_embedding N(0, 1), generators U[0, init_scale). The parameters (float32, on
+  /// U(+-1/sqrt(fan_in)), LayerNorm 1 and 0, cls_token and position_embedding N(0, 1), layer_scale its constant, generators U[0, init_scale). The parameters (float32, on
   /// `device`; kMeta for shapes alone) hold nothing until initialize() or a checkpoint fills them.
   VitImpl(const VitConfig& config, int64_t classes, torch::Device device = torch::kCPU);
   void initialize(uint64_t seed);

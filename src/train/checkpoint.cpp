@@ -32,7 +32,7 @@ std::vector<std::string> differences(const safetensors::File& file, const NamedT
     else if (found.dtype != checkpoint_dtype(tensor)) lines.push_back(name + ": the file has " + std::string(safetensors::name_of(found.dtype)) + ", the model " + std::string(safetensors::name_of(checkpoint_dtype(tensor))));
   }
   for (const auto& [name, tensor] : file.tensors())
-    if (!wanted.count(name) && !(weights_only && name.starts_with("optimizer."))) lines.push_back(name + ": not in the model");
+    if (!wanted.count(name) && !(weights_only && (name.starts_with("optimizer.") || name.starts_with("ema.")))) lines.push_back(name + ": not in the model");
   return lines;
 }
 

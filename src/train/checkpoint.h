@@ -21,7 +21,7 @@ void save_checkpoint(const std::filesystem::path& path, const NamedTensors& tens
 
 /// Verifies, and copies every tensor of `tensors` from the file. What differs is listed in one CheckpointError, and nothing is copied then: first the keys of
 /// `identity` (identity_lines of the configuration that wants to resume; empty: not compared), then tensors missing, superfluous or misshapen.
-/// `weights_only`: tensors of the optimiser in the file are passed over.
+/// `weights_only`: tensors of the optimiser and of the moving average in the file are passed over.
 CheckpointInfo load_checkpoint(const std::filesystem::path& path, const NamedTensors& tensors, bool weights_only, const std::vector<std::string>& identity = {});
 
 }  // namespace liere

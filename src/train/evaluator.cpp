@@ -6,7 +6,7 @@
 #include "core/log.h"
 #include "core/rng.h"
 #include "data/loader.h"
-#include "train/autocast.h"
+#include "models/autocast.h"
 #include "train/loader_options.h"
 #include "train/signals.h"
 
@@ -37,8 +37,6 @@ void add_batch(Classification& sums, const torch::Tensor& logits_BC, const torch
 }
 
 }  // namespace
-
-torch::Dtype parameter_dtype(Precision precision) { return precision == Precision::kFp64 ? torch::kFloat64 : torch::kFloat32; }
 
 std::optional<Classification> evaluate(Vit& model, const Dataset& dataset, const Recipe& recipe, const EvaluationOptions& options) {
   torch::NoGradGuard no_grad;

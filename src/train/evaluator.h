@@ -10,6 +10,7 @@
 #include "models/vit.h"
 #include "train/experiment.h"
 #include "train/metrics.h"
+#include "train/training_parts.h"
 
 namespace liere {
 
@@ -25,8 +26,5 @@ struct EvaluationOptions {
 
 /// nullopt when a stop was requested meanwhile. The model is in evaluation: no dropout; rotations are made once for the recipe's size.
 std::optional<Classification> evaluate(Vit& model, const Dataset& dataset, const Recipe& recipe, const EvaluationOptions& options);
-
-/// The dtype of parameters and inputs.
-torch::Dtype parameter_dtype(Precision precision);
 
 }  // namespace liere

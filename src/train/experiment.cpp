@@ -72,6 +72,7 @@ std::string encoding_label(const PositionConfig& position) {
 
 torch::Device open_device(const ExperimentConfig& config) {
   if (config.threads) torch::set_num_threads(static_cast<int>(*config.threads));
+  at::globalContext().setDeterministicAlgorithms(config.deterministic, /*warn_only=*/false);
   return choose_device(std::string(name_of(config.device)));
 }
 

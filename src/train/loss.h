@@ -25,4 +25,9 @@ template <class V> void fields(V& v, LossConfig& c) {
   v("label_smoothing", c.label_smoothing, "part of the target that is spread over all classes", from_until(0, 1));
 }
 
+/// Sum over the rows of the loss of logits [B, classes] (fp32 or fp64) against hard labels [B] int64.
+torch::Tensor loss_sum(const LossConfig& config, const torch::Tensor& logits_BC, const torch::Tensor& labels_B);
+/// The same against soft targets [B, classes], which hold the smoothing already.
+torch::Tensor soft_loss_sum(const LossConfig& config, const torch::Tensor& logits_BC, const torch::Tensor& targets_BC);
+
 }  // namespace liere

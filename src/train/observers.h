@@ -1,6 +1,7 @@
 // What watches a training run: the console, metrics.jsonl and metrics.csv. The trainer reports; observers never steer.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -21,6 +22,7 @@ struct StepReport {
   bool skipped = false;                      // non-finite: no update was made
   double samples_per_second = 0;             // over the last log interval
   double data_wait = 0;                      // share of the time spent waiting for data
+  double orthogonality = std::nan("");       // max |R^T R - I| of the step's rotations; NaN where it was not measured
 };
 
 /// One evaluation of the test set.
@@ -30,6 +32,7 @@ struct EvaluationReport {
   double train_loss = 0;                     // mean over the samples since the last evaluation
   double lr = 0;
   bool best = false;
+  std::string split = "test";                // or "holdout"
 };
 
 /// metrics.jsonl (train and eval events) and metrics.csv (one row per evaluation), flushed line by line.

@@ -4,9 +4,9 @@
 
 namespace liere {
 
-bool is_decayed(const std::string& name, const torch::Tensor& parameter) {
-  return parameter.dim() > 1 && name != "position_embedding" && name != "generators";
-}
+bool is_of_encoding(const std::string& name) { return name == "generators" || name == "position_embedding"; }
+
+bool is_decayed(const std::string& name, const torch::Tensor& parameter) { return parameter.dim() > 1 && !is_of_encoding(name); }
 
 namespace {
 
@@ -37,10 +37,10 @@ Optimizer::Optimizer(const OptimizerConfig& config, NamedTensors parameters) : p
   std::visit([&](const auto& c) { base_ = c; }, config);
   decoupled_ = std::holds_alternative<AdamWConfig>(config);
   if (decoupled_) weight_decay = std::get<AdamWConfig>(config).weight_decay;
-  groups_ = {Group{weight_decay, {}, {}, {}, {}}, Group{0.0, {}, {}, {}, {}}};
+  groups_ = {Group{weight_decay, 1, {}, {}, {}, {}}, Group{0, 1, {}, {}, {}, {}}, Group{0, base_.encoding_lr_factor, {}, {}, {}, {}}};
   torch::NoGradGuard no_grad;
   for (const auto& [name, parameter] : parameters_) {
-    auto& group = groups_[is_decayed(name, parameter) ? 0 : 1];
+    auto& group = groups_[is_of_encoding(name) ? 2 : is_decayed(name, parameter) ? 0 : 1];
     group.parameters.push_back(parameter);
     group.exp_avgs.push_back(torch::zeros_like(parameter));
     group.exp_avg_sqs.push_back(torch::zeros_like(parameter));
@@ -58,10 +58,10 @@ void Optimizer::step(double lr) {
     for (const auto& parameter : group.parameters) gradients.push_back(parameter.grad());
     at::_foreach_add_(group.steps, 1);
     if (decoupled_)
-      at::_fused_adamw_(group.parameters, gradients, group.exp_avgs, group.exp_avg_sqs, {}, group.steps, lr, base_.beta1, base_.beta2, group.weight_decay,
+      at::_fused_adamw_(group.parameters, gradients, group.exp_avgs, group.exp_avg_sqs, {}, group.steps, lr * group.lr_factor, base_.beta1, base_.beta2, group.weight_decay,
                         base_.eps, /*amsgrad=*/false, /*maximize=*/false);
     else
-      at::_fused_adam_(group.parameters, gradients, group.exp_avgs, group.exp_avg_sqs, {}, group.steps, lr, base_.beta1, base_.beta2, /*weight_decay=*/0.0,
+      at::_fused_adam_(group.parameters, gradients, group.exp_avgs, group.exp_avg_sqs, {}, group.steps, lr * group.lr_factor, base_.beta1, base_.beta2, /*weight_decay=*/0.0,
                        base_.eps, /*amsgrad=*/false, /*maximize=*/false);
   }
   ++updates_;

@@ -45,6 +45,8 @@ using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
 
 /// True for the parameters that weight decay touches.
 bool is_decayed(const std::string& name, const torch::Tensor& parameter);
+/// True for the encoding's own parameters: generators and position_embedding.
+bool is_of_encoding(const std::string& name);
 
 /// Euclidean norm over all gradients (parameters without one count as zero), in the parameters' precision; a scalar tensor, no host synchronisation.
 torch::Tensor global_gradient_norm(const NamedTensors& parameters);
@@ -67,7 +69,7 @@ class Optimizer {
 
  private:
   struct Group {
-    double weight_decay;
+    double weight_decay, lr_factor;
     std::vector<torch::Tensor> parameters, exp_avgs, exp_avg_sqs, steps;
   };
   AdamBase base_;

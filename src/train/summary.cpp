@@ -36,9 +36,14 @@ void Trainer::write_summary(const RunFolder& folder, const std::string& state) {
                   {"state", state}};
   if (const auto rule = position_rule(config_.model.position)) summary["positions"] = std::string(name_of(*rule));
   if (state_.best.top1 >= 0)
-    summary["best"] = {{"top1", state_.best.top1}, {"epoch", state_.best.epoch}, {"step", state_.best.step}, {"selected_on", "test"}};
-  if (state_.evaluated_step == state_.step)
-    summary["final"] = {{"top1", state_.evaluated.top1()}, {"top5", state_.evaluated.top5()}, {"loss", state_.evaluated.loss()}, {"count", state_.evaluated.count}};
+    summary["best"] = {{"top1", state_.best.top1}, {"epoch", state_.best.epoch}, {"step", state_.best.step}, {"selected_on", parts_.validation_name()}};
+  const auto scores = [](const Classification& c) { return json{{"top1", c.top1()}, {"top5", c.top5()}, {"loss", c.loss()}, {"count", c.count}}; };
+  if (parts_.holdout_set) {
+    if (state_.evaluated_step == state_.step) summary["holdout"] = scores(state_.evaluated);
+    if (final_test_) summary["final"] = scores(*final_test_);
+  } else if (state_.evaluated_step == state_.step) {
+    summary["final"] = scores(state_.evaluated);
+  }
   write_file_atomically(folder.path() / "summary.json", summary.dump(2) + "\n");
 }
 

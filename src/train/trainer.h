@@ -2,27 +2,21 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "core/check.h"
 #include "data/loader.h"
 #include "data/sampler.h"
+#include "train/batch_plan.h"
 #include "train/checkpoint_writer.h"
+#include "train/ema.h"
 #include "train/evaluator.h"
 #include "train/observers.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
+#include "train/training_parts.h"
 
 namespace liere {
-
-/// The parts that a configuration names, built and checked; what `--dry-run=step` and the Trainer share.
-struct TrainingParts {
-  TrainingParts(const ExperimentConfig& config, torch::Device device);
-  std::unique_ptr<Dataset> train_set, test_set;
-  std::unique_ptr<Recipe> train_recipe, test_recipe;
-  std::vector<int64_t> train_indices;
-  Vit model{nullptr};
-  std::unique_ptr<Optimizer> optimizer;
-};
 
 class Trainer {
  public:
@@ -36,34 +30,50 @@ class Trainer {
 
   const RunState& state() const { return state_; }
   TrainingParts& parts() { return parts_; }
+  const std::optional<Ema>& ema() const { return ema_; }
   int64_t total_steps() const;
   int64_t steps_per_epoch() const { return sampler_.steps_per_epoch(); }
 
  private:
+  // One step (train_step.cpp).
   StepReport train_step();
   /// Forward and backward of one micro-batch; returns its part of the mean loss.
-  torch::Tensor micro_step(const Batch& batch, const Rotations& rotations, int64_t global_count);
+  torch::Tensor micro_step(const Batch& batch, const Rotations& rotations, const Mix& mix, int64_t global_count);
   void start_loader();
   std::optional<WorkItem> work(int64_t number);
+
+  // The run (trainer.cpp).
   void resume(const std::filesystem::path& checkpoint);
+  /// The weights of init.checkpoint, where one is named.
+  void import_initial_weights();
   /// False, and nothing is written, while the last steps were skipped as non-finite: the weights may be the cause.
   bool save(MetricFiles& files, bool best);
+  std::optional<Classification> evaluate_on(const Dataset& dataset, const std::string& title);
   /// False when stopped meanwhile.
   bool evaluate_epoch(MetricFiles& files, Console& console);
+  bool evaluation_due() const;
+  bool checkpoint_due() const;
+  /// Whether the step's report goes into the metric files (a skipped step's always does).
+  bool is_logged(int64_t step) const { return step % config_.log.every_steps == 0 || step == total_steps(); }
+  ExitCode stop(RunFolder& folder, MetricFiles& files);
+  void check_divergence(const StepReport& report) const;
   void write_summary(const RunFolder& folder, const std::string& state);
   NamedTensors checkpoint_tensors() const;
-  int64_t batches_per_epoch() const;
 
   Experiment experiment_;
   const ExperimentConfig& config_;
   torch::Device device_;
   TrainingParts parts_;
   Sampler sampler_;
+  MicroBatchPlan plan_;
   Schedule schedule_;
+  std::optional<Ema> ema_;
   RunState state_;
+  std::optional<Classification> final_test_;  // of the test set at the end, where evaluations use a holdout
+  CheckpointWriter* writer_ = nullptr;          // while run() runs
+  int64_t resumed_step_ = 0;
   std::unique_ptr<Loader> loader_;
-  std::unique_ptr<CheckpointWriter> writer_;
-  int64_t first_batch_ = 0;          // number of the loader's first batch, counted from the start of the run
+  int64_t first_batch_ = 0;                   // number of the loader's first batch, counted from the start of the run
 };
 
 }  // namespace liere

@@ -1,10 +1,13 @@
-// Starting from the weights of another file: fine-tuning and transfer.
+// Starting from the weights of another file: fine-tuning and transfer. Only weights enter (no optimiser state, no step count); what does not fit is
+// adapted where that has a meaning (the position table is interpolated to the grid, a head for other classes starts anew) and listed otherwise.
 #pragma once
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/fields.h"
+#include "models/vit.h"
 
 namespace liere {
 
@@ -16,5 +19,24 @@ template <class V> void fields(V& v, InitConfig& c) {
   v("checkpoint", c.checkpoint, "start from these weights: a run folder, a checkpoint or another safetensors file (default: initial values drawn from the seed)", not_identity());
   v("digest", c.digest, "XXH3 of that file: filled in when the run starts, and part of what the run is");
 }
+
+/// XXH3-64 of the file that init.checkpoint names, as hexadecimal digits. Throws CheckpointError when it cannot be read, and when init.digest says another.
+std::string checked_digest(const InitConfig& init);
+
+/// What an import did, tensor by tensor; every list names the model's or the file's tensors.
+struct WeightsImport {
+  std::string file;
+  std::vector<std::string> loaded;        // bit for bit (but for the dtype)
+  std::vector<std::string> interpolated;  // position_embedding, to another grid
+  std::vector<std::string> fresh;         // "NAME: why": kept the initial value
+  std::vector<std::string> unused;        // "NAME: why": in the file, not in the model
+};
+
+/// Fills the model from `checkpoint`: a run folder (its newest checkpoint), a checkpoint or any safetensors file with this model's tensor names.
+/// CheckpointError when nothing at all matches.
+WeightsImport import_weights(VitImpl& model, const std::string& checkpoint);
+
+/// A few lines for the log: counts, and every tensor that did not simply load.
+std::string describe_import(const WeightsImport& import);
 
 }  // namespace liere

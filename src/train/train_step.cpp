@@ -1,0 +1,105 @@
+// One optimiser step: make the rotations, run the micro-batches, turn rotation gradients into the generators' gradients, clip, update.
+#include <chrono>
+#include <cmath>
+
+#include "models/autocast.h"
+#include "train/loader_options.h"
+#include "train/mixing.h"
+#include "train/trainer.h"
+
+namespace liere {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+}  // namespace
+
+std::optional<WorkItem> Trainer::work(int64_t number) {
+  const auto place = plan_.place(first_batch_ + number);
+  if (place.step >= total_steps()) return std::nullopt;
+  const auto batch = sampler_.batch(place.cursor);
+  const int64_t micro = plan_.micro_batch;
+  WorkItem item;
+  item.epoch = static_cast<uint32_t>(place.cursor.epoch);
+  for (int64_t slot = place.part * micro; slot < std::min<int64_t>((place.part + 1) * micro, static_cast<int64_t>(batch.size())); ++slot) {
+    item.indices.push_back(batch[static_cast<size_t>(slot)]);
+    item.slots.push_back(slot);
+  }
+  return item;
+}
+
+void Trainer::start_loader() {
+  first_batch_ = plan_.first_of(state_.step);
+  loader_ = std::make_unique<Loader>(*parts_.train_set, *parts_.train_recipe, config_.seed, loader_options(config_.loader, device_), [this](int64_t number) { return work(number); });
+}
+
+torch::Tensor Trainer::micro_step(const Batch& batch, const Rotations& rotations, const Mix& mix, int64_t global_count) {
+  ForwardOptions options;
+  if (config_.model.dropout > 0 || config_.model.drop_path > 0) options.dropout = DropoutKey{config_.seed, state_.step, batch.slots_B};
+  options.recompute = config_.train.activation_checkpointing;
+  const auto pairing = config_.mixup.pairing;
+  const auto input = mix_inputs(batch.input.to(device_, parameter_dtype(config_.train.precision), /*non_blocking=*/true), mix, pairing);
+  const auto labels_B = batch.labels_B.to(device_, /*non_blocking=*/true);
+  torch::Tensor loss;
+  {
+    AutocastScope autocast(device_.type(), config_.train.precision == Precision::kBf16);
+    const auto logits_BC = parts_.model->forward(input, rotations, options);
+    const auto wide_BC = logits_BC.to(torch::promoteTypes(logits_BC.scalar_type(), torch::kFloat32));
+    const auto sum = mix.kind == Mix::Kind::kNone
+                         ? loss_sum(config_.loss, wide_BC, labels_B)
+                         : soft_loss_sum(config_.loss, wide_BC, mixed_targets(labels_B, wide_BC.size(1), config_.loss.label_smoothing, mix, pairing, wide_BC.scalar_type()));
+    loss = sum / static_cast<double>(global_count);
+  }
+  loss.backward();
+  return loss.detach();
+}
+
+StepReport Trainer::train_step() {
+  if (!loader_) start_loader();
+  auto& model = parts_.model;
+  const auto start = Clock::now();
+  const double waited = loader_->wait_seconds();
+  const auto size = parts_.train_recipe->output_shape();
+  const auto grid = model->grid({size.height, size.width});
+  const int64_t step_of_epoch = state_.step % sampler_.steps_per_epoch(), count = plan_.samples_in(step_of_epoch);
+  const auto mix = draw_mix(config_.mixup, config_.seed, state_.step, size.height, size.width);
+
+  parts_.optimizer->zero_grad();
+  const auto rotations = model->position().rotations(grid, /*with_gradient=*/true);
+  torch::Tensor loss;
+  for (int64_t micro = 0; micro < plan_.micro_batches_in(step_of_epoch); ++micro) {
+    const auto batch = loader_->next();
+    if (!batch) throw Error(ExitCode::kFailure, "the loader ended before the epoch did: this is a defect, please report it.");
+    const auto part = micro_step(*batch, rotations, mix, count);
+    loss = loss.defined() ? loss + part : part;
+  }
+  model->position().accumulate_gradients(rotations, grid);
+
+  const auto parameters = model->named_weights();
+  const auto norm = global_gradient_norm(parameters);
+  StepReport report{state_.step / sampler_.steps_per_epoch(), state_.step + 1, state_.samples + count, loss.item<double>(), schedule_.lr(state_.step), norm.item<double>()};
+  report.skipped = !std::isfinite(report.loss) || !std::isfinite(report.gradient_norm);
+  if (!report.skipped) {
+    if (config_.clip.norm) clip_gradients(parameters, norm, *config_.clip.norm);
+    parts_.optimizer->step(report.lr);
+    if (ema_) ema_->update(parameters, parts_.optimizer->updates());
+    state_.loss_sum += report.loss * static_cast<double>(count);
+    state_.loss_count += count;
+  }
+  state_.skipped += report.skipped;
+  state_.skipped_in_a_row = report.skipped ? state_.skipped_in_a_row + 1 : 0;
+  state_.step += 1;
+  state_.samples += count;
+  state_.epoch = state_.step / sampler_.steps_per_epoch();
+  if (is_logged(state_.step)) report.orthogonality = orthogonality_error(rotations);
+  const double seconds = seconds_since(start);
+  state_.seconds += seconds;
+  report.samples_per_second = static_cast<double>(count) / seconds;
+  report.data_wait = (loader_->wait_seconds() - waited) / seconds;
+  return report;
+}
+
+StepReport Trainer::step_once() { return train_step(); }
+
+}  // namespace liere

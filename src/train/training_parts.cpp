@@ -1,0 +1,37 @@
+#include "train/training_parts.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "core/log.h"
+#include "data/datasets/factory.h"
+#include "data/holdout.h"
+#include "data/recipe_picture.h"
+#include "data/sampler.h"
+
+namespace liere {
+
+torch::Dtype parameter_dtype(Precision precision) { return precision == Precision::kFp64 ? torch::kFloat64 : torch::kFloat32; }
+
+TrainingParts::TrainingParts(const ExperimentConfig& config, torch::Device device)
+    : train_set(make_dataset(config.data.dataset, Split::kTrain)), test_set(make_dataset(config.data.dataset, Split::kTest)) {
+  log_info(train_set->describe());
+  log_info(test_set->describe());
+  train_recipe = make_train_recipe(config.augment, config.model.input_size[0], config.model.input_size[1]);
+  test_recipe = make_eval_recipe(config.augment, config.model.input_size[0], config.model.input_size[1]);
+  train_indices = ablation_subset(train_set->size(), config.data.fraction);
+  if (config.data.holdout > 0) {
+    const auto held_out = holdout_indices(*train_set, config.data.holdout);
+    std::erase_if(train_indices, [&](int64_t index) { return std::binary_search(held_out.begin(), held_out.end(), index); });
+    holdout_set = make_subset(*train_set, held_out);
+    log_info(holdout_set->describe());
+  }
+  if (train_indices.empty())
+    throw ConfigError("data.fraction = " + std::to_string(config.data.fraction) + " and data.holdout = " + std::to_string(config.data.holdout) + " leave no training samples.");
+  model = Vit(config.model, static_cast<int64_t>(train_set->class_names().size()));
+  model->initialize(config.seed);
+  model->to(device, parameter_dtype(config.train.precision));
+  optimizer = std::make_unique<Optimizer>(config.optimizer, model->named_weights());
+}
+
+}  // namespace liere
