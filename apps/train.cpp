@@ -58,6 +58,11 @@ int run(int argc, char** argv) {
   return static_cast<int>(trainer.run(force ? ResumeMode::kForce : resume ? ResumeMode::kInsist : ResumeMode::kAuto));
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+// LibTorch initialises itself for a quarter of a second before main: a scheduler's signal in that time must not kill the job either.
+[[gnu::section(".preinit_array"), gnu::used]] void (*const before_libraries)() = install_stop_signals;
+#endif
+
 }  // namespace
 
 int main(int argc, char** argv) {

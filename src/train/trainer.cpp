@@ -65,7 +65,12 @@ void Trainer::import_initial_weights() {
 
 bool Trainer::save(MetricFiles& files, bool best) {
   if (state_.skipped_in_a_row > 0) return false;
-  state_.metric_offsets = files.offsets();
+  try {
+    state_.metric_offsets = files.offsets();
+  } catch (const CheckpointError& error) {
+    writer_->fail(error.what());
+    return false;
+  }
   CheckpointInfo info{state_, dump(config_), identity_lines(config_), parts_.train_set->class_names(), experiment_.name, static_cast<int>(torch::get_num_threads())};
   return writer_->submit(checkpoint_tensors(), std::move(info), best);
 }

@@ -1,6 +1,7 @@
 // A checkpoint of another architecture, encoding or class count: what differs is listed, the keys first, with the way to start from its weights.
 #include <torch/torch.h>
 
+#include "core/check.h"
 #include "models/vit.h"
 #include "support/catch.h"
 #include "support/fixtures.h"
@@ -37,17 +38,17 @@ NamedTensors model_tensors(const ExperimentConfig& config) {
 TEST_CASE("what differs between a checkpoint and the run that wants to resume it is listed", "[checkpoint]") {
   const std::string tiny = "arrows_tiny_liere.yaml", cifar = "cifar100_small_liere_8.yaml";
   const std::vector<Other> cases = {
-      {tiny, {"model.position.kind=none"}, "model.position.kind: here none, there liere", "generators: not in the model"},
-      {tiny, {"model.position.kind=absolute"}, "model.position.kind: here absolute, there liere", "position_embedding: missing in the file"},
-      {tiny, {"model.position.kind=rope_mixed"}, "model.position.kind: here rope_mixed, there liere", "generators: the file has"},
-      {tiny, {"model.position.kind=visionllama"}, "model.position.kind: here visionllama, there liere", "generators: not in the model"},
-      {tiny, {"model.position.kind=rope"}, "model.position.kind: here rope, there liere", "generators: not in the model"},
+      {tiny, {"model.position.kind=none"}, "model.position.kind: here none, there its default", "generators: not in the model"},
+      {tiny, {"model.position.kind=absolute"}, "model.position.kind: here absolute, there its default", "position_embedding: missing in the file"},
+      {tiny, {"model.position.kind=rope_mixed"}, "model.position.kind: here rope_mixed, there its default", "generators: the file has"},
+      {tiny, {"model.position.kind=visionllama"}, "model.position.kind: here visionllama, there its default", "generators: not in the model"},
+      {tiny, {"model.position.kind=rope"}, "model.position.kind: here rope, there its default", "generators: not in the model"},
       {tiny, {"model.position.block_size=4"}, "model.position.block_size: here 4, there 8", "generators: the file has"},
       {tiny, {"model.position.share=layers"}, "model.position.share: here layers, there", "generators: the file has"},
       {tiny, {"model.depth=3"}, "model.depth: here 3, there 2", "missing in the file"},
       {tiny, {"model.width=32"}, "model.width: here 32, there 64", "the file has [64"},
       {tiny, {"model.mlp=32"}, "model.mlp: here 32, there 64", "the file has [64"},
-      {tiny, {"model.patch=[6,6]"}, "model.patch: here [6, 6], there", "the file has"},
+      {cifar, {"model.patch=[8,8]"}, "model.patch: here ", "the file has"},
       {tiny, {"train.precision=fp64"}, "train.precision: here fp64, there", ""},
       {tiny, {"optimizer.lr=0.5"}, "optimizer.lr: here 0.5, there", ""},
       {cifar, {"data.classes=20"}, "data.classes: here 20, there", "the file has [100"}};
