@@ -48,10 +48,10 @@ TEST_CASE("what differs between a checkpoint and the run that wants to resume it
       {tiny, {"model.depth=3"}, "model.depth: here 3, there 2", "missing in the file"},
       {tiny, {"model.width=32"}, "model.width: here 32, there 64", "the file has [64"},
       {tiny, {"model.mlp=32"}, "model.mlp: here 32, there 64", "the file has [64"},
-      {cifar, {"model.patch=[8,8]"}, "model.patch: here ", "the file has"},
+      {cifar, {"model.patch=[4,4]"}, "model.patch: here ", "the file has"},
       {tiny, {"train.precision=fp64"}, "train.precision: here fp64, there", ""},
       {tiny, {"optimizer.lr=0.5"}, "optimizer.lr: here 0.5, there", ""},
-      {cifar, {"data.classes=20"}, "data.classes: here 20, there", "the file has [100"}};
+      {cifar, {"data.kind=cifar10"}, "data.kind: here cifar10, there", "the file has [100"}};
   const TemporaryFolder folder;
   for (const auto& other : cases) {
     const auto there = config_of(other.config, {}), here = config_of(other.config, other.overrides);
