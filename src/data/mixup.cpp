@@ -6,17 +6,13 @@
 #include "core/rng.h"
 
 namespace liere {
-namespace {
 
-/// The box of CutMix around a centre, cut at the picture's edges; halves are integer halves (timm, and the released code).
-MixBox box_around(int64_t row, int64_t column, double lambda, int64_t height, int64_t width) {
+MixBox cutmix_box(int64_t row, int64_t column, double lambda, int64_t height, int64_t width) {
   const double side = std::sqrt(1 - lambda);
   const auto half_rows = static_cast<int64_t>(static_cast<double>(height) * side) / 2, half_columns = static_cast<int64_t>(static_cast<double>(width) * side) / 2;
   const auto cut = [](int64_t value, int64_t limit) { return std::clamp<int64_t>(value, 0, limit); };
   return {cut(row - half_rows, height), cut(row + half_rows, height), cut(column - half_columns, width), cut(column + half_columns, width)};
 }
-
-}  // namespace
 
 Mix draw_mix(const MixupConfig& config, uint64_t seed, int64_t step, int64_t height, int64_t width) {
   if (!config.enabled()) return {};
@@ -27,7 +23,7 @@ Mix draw_mix(const MixupConfig& config, uint64_t seed, int64_t step, int64_t hei
   const double lambda = rng.beta(alpha, alpha);
   if (!cut) return {Mix::Kind::kMixup, lambda, {}};
   const int64_t row = rng.integer(height), column = rng.integer(width);
-  const auto box = box_around(row, column, lambda, height, width);
+  const auto box = cutmix_box(row, column, lambda, height, width);
   const double area = static_cast<double>((box.bottom - box.top) * (box.right - box.left));
   return {Mix::Kind::kCutmix, 1 - area / static_cast<double>(height * width), box};
 }

@@ -50,6 +50,9 @@ struct Mix {
   MixBox box;
 };
 
+/// CutMix's box around a centre: sides trunc(size * sqrt(1 - lambda)), halved as integers, cut at the picture's edges (timm, and the released code).
+MixBox cutmix_box(int64_t row, int64_t column, double lambda, int64_t height, int64_t width);
+
 /// The mix of an optimiser step for pictures of height x width.
 Mix draw_mix(const MixupConfig& config, uint64_t seed, int64_t step, int64_t height, int64_t width);
 

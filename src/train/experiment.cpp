@@ -28,6 +28,11 @@ void resolve(ExperimentConfig& config) {
   if (*config.train.micro_batch > config.train.batch_size)
     throw ConfigError("train.micro_batch (" + std::to_string(*config.train.micro_batch) + ") is larger than train.batch_size (" +
                       std::to_string(config.train.batch_size) + "). Lower it, or leave it out to use the whole batch.");
+  if (config.mixup.enabled() && config.mixup.pairing == MixPairing::kNeighbour && *config.train.micro_batch % 2 != 0 && *config.train.micro_batch < config.train.batch_size)
+    throw ConfigError("train.micro_batch is " + std::to_string(*config.train.micro_batch) + ", but Mixup and CutMix pair neighbouring samples, so that it must be even. Use " +
+                      std::to_string(*config.train.micro_batch + 1) + ", or mixup.pairing=flip.");
+  if (config.eval.weights == EvalWeights::kEma && !config.ema.decay)
+    throw ConfigError("eval.weights is ema, but no average is kept: set ema.decay (0.9999, say), or eval.weights=raw.");
 }
 
 Experiment load_experiment(const std::string& config_name, const std::vector<std::string>& overrides) {
