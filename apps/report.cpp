@@ -1,4 +1,4 @@
-// liere-report: one table and two pictures from run folders.
+// liere-report: one table and the pictures from run folders.
 #include "report/report.h"
 
 #include <CLI/CLI.hpp>
@@ -14,10 +14,12 @@ int main(int argc, char** argv) {
   std::vector<std::filesystem::path> folders;
   std::string output, json_path;
   double reach = 90;
+  bool each_run = false;
   CLI::App app("Prints one table of training runs: accuracy, patch shuffling, larger sizes, speed.", "liere-report");
   app.footer(
       "Example:\n  liere-report runs/arrows_rope_mixed runs/arrows_liere_8 --output report\n\n"
-      "prints the table and writes report/report.md, report/table.csv, report/learning_curves.png and report/accuracy_over_size.png.\n"
+      "prints the table and writes report/report.md, report/table.csv, and the pictures learning_curves.png, accuracy_over_size.png and\n"
+      "orthogonality.png (each where the runs hold its figures). Runs that differ in their seed alone become one row: mean and standard deviation.\n"
       "Exit codes: 0 done, 1 failure (also of gnuplot), 2 wrong arguments, 3 a folder that is not a run or a file that is damaged.");
   app.add_option("RUN", folders, "run folders written by liere-train (and liere-eval)")->required();
   app.add_option("--output", output, "write the table as Markdown and CSV, and the pictures, into this folder")->type_name("DIR");
@@ -26,6 +28,7 @@ int main(int argc, char** argv) {
       ->type_name("PERCENT")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 100.0));
+  app.add_flag("--runs", each_run, "print a second table with each run by itself, where seeds were put together");
   if (argc == 1) {
     std::fputs(app.help().c_str(), stderr);
     return static_cast<int>(liere::ExitCode::kConfiguration);
@@ -38,7 +41,8 @@ int main(int argc, char** argv) {
   return liere::run_command([&] {
     const auto runs = liere::report::read_runs(folders);
     const std::string sizes = text(liere::report::make_size_table(runs));
-    std::fputs((text(liere::report::make_table(runs, reach)) + (sizes.empty() ? "" : "\n") + sizes).c_str(), stdout);
+    const std::string single = each_run ? text(liere::report::make_runs_table(runs, reach)) : "";
+    std::fputs((text(liere::report::make_table(runs, reach)) + (single.empty() ? "" : "\n") + single + (sizes.empty() ? "" : "\n") + sizes).c_str(), stdout);
     std::fflush(stdout);
     if (!json_path.empty()) liere::write_file_atomically(json_path, liere::report::json_text(runs, reach));
     if (output.empty()) return 0;

@@ -15,7 +15,8 @@ int run_command(const std::function<int()>& body) {
   } catch (const std::bad_alloc&) {
     std::fprintf(stderr, "error: out of memory. Use a smaller train.micro_batch or model, or a machine with more memory.\n");
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
+    const std::string message = error.what();
+    std::fprintf(stderr, "error: %s\n", message.substr(0, message.find("\nException raised from")).c_str());  // without LibTorch's stack trace
   }
   return static_cast<int>(ExitCode::kFailure);
 }

@@ -16,6 +16,7 @@ std::string nearest_name(std::string_view name, std::span<const std::string_view
 void read_scalar(const ConfigNode& node, const std::string& path, const FieldRule& rule, bool& value);
 void read_scalar(const ConfigNode& node, const std::string& path, const FieldRule& rule, int64_t& value);
 void read_scalar(const ConfigNode& node, const std::string& path, const FieldRule& rule, uint64_t& value);
+void read_scalar(const ConfigNode& node, const std::string& path, const FieldRule& rule, IntegerOrAuto& value);
 void read_scalar(const ConfigNode& node, const std::string& path, const FieldRule& rule, double& value);
 void read_scalar(const ConfigNode& node, const std::string& path, const FieldRule& rule, std::string& value);
 /// The index of the name that the node holds.

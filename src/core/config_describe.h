@@ -10,6 +10,7 @@ namespace liere {
 std::string scalar_text(bool value);
 std::string scalar_text(int64_t value);
 std::string scalar_text(uint64_t value);
+std::string scalar_text(const IntegerOrAuto& value);
 std::string scalar_text(double value);
 std::string scalar_text(const std::string& value);
 
@@ -80,6 +81,8 @@ std::string type_name() {
     return "integer";
   else if constexpr (std::same_as<T, uint64_t>)
     return "integer, 0 or more";
+  else if constexpr (std::same_as<T, IntegerOrAuto>)
+    return "integer or auto";
   else if constexpr (std::same_as<T, double>)
     return "number";
   else if constexpr (std::same_as<T, std::string>)

@@ -221,6 +221,7 @@ std::string number_text(Number value) {
 std::string scalar_text(bool value) { return value ? "true" : "false"; }
 std::string scalar_text(int64_t value) { return number_text(value); }
 std::string scalar_text(uint64_t value) { return number_text(value); }
+std::string scalar_text(const IntegerOrAuto& value) { return value.automatic ? "auto" : number_text(value.value); }
 std::string scalar_text(double value) { return number_text(value); }
 std::string scalar_text(const std::string& value) {
   if (is_plain(value)) return value;

@@ -190,6 +190,17 @@ void read_scalar(const ConfigNode& node, const std::string& path, const FieldRul
   value = number;
 }
 
+void read_scalar(const ConfigNode& node, const std::string& path, const FieldRule& rule, IntegerOrAuto& value) {
+  constexpr auto kExpected = "an integer or auto";
+  if (plain_scalar(node, path, kExpected) == "auto") {
+    value = {0, true};
+    return;
+  }
+  const auto number = read_integer<int64_t>(node, path, kExpected);
+  check_range(node, path, rule, number);
+  value = {number, false};
+}
+
 void read_scalar(const ConfigNode& node, const std::string& path, const FieldRule& rule, double& value) {
   constexpr auto kExpected = "a finite number";
   const std::string_view text = plain_scalar(node, path, kExpected);

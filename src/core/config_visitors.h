@@ -23,7 +23,8 @@ template <class T>
 inline constexpr bool kIsList<std::vector<T>> = true;
 template <class T>
 concept ScalarField =
-    std::same_as<T, bool> || std::same_as<T, int64_t> || std::same_as<T, uint64_t> || std::same_as<T, double> || std::same_as<T, std::string>;
+    std::same_as<T, bool> || std::same_as<T, int64_t> || std::same_as<T, uint64_t> || std::same_as<T, IntegerOrAuto> || std::same_as<T, double> ||
+    std::same_as<T, std::string>;
 template <class T>
 concept SectionField = std::is_class_v<T> && !ScalarField<T> && !kIsOptional<T> && !kIsList<T> && !std::same_as<T, ConfigNode>;
 

@@ -6,7 +6,7 @@
 //     v("dropout", c.dropout, "probability of dropping an activation", between(0.0, 1.0));
 //   }
 //
-// Member types: bool, int64_t, uint64_t, double, std::string, enums with names, std::optional<T>, std::vector<T>, structs with fields(),
+// Member types: bool, int64_t, uint64_t, IntegerOrAuto, double, std::string, enums with names, std::optional<T>, std::vector<T>, structs with fields(),
 // std::variant of such structs, each with a `static constexpr auto kind` (decoded from the key "kind"), and ConfigNode for free text.
 // `v.flatten(c.dataset)` puts the keys of a member (usually a variant) into the same map as the struct's own keys.
 #pragma once
@@ -21,6 +21,13 @@
 #include <vector>
 
 namespace liere {
+
+/// An integer, or `auto`: the program finds it and writes it here.
+struct IntegerOrAuto {
+  int64_t value = 0;
+  bool automatic = false;
+  operator int64_t() const { return value; }
+};
 
 /// What a field's value must satisfy beside its type, and whether it belongs to the run's identity.
 struct FieldRule {

@@ -17,7 +17,8 @@ struct Point {
 struct Curve {
   std::string label;
   std::vector<Point> points;  // by x; never empty
-  int color = 0;              // index of the run: the same colour in every picture
+  int color = 0;              // index of the run or group: the same colour in every picture
+  bool band = false;          // fill between low and high: the range over seeds
 };
 
 struct Chart {
@@ -29,14 +30,19 @@ struct Chart {
   std::optional<std::pair<double, std::string>> x_marker;  // a thin vertical line with its name
   std::string caption;                                     // what a reader should know, in small print beneath
   bool error_bars = false;
+  bool log_y = false;  // y > 0, and no longer in percent
 };
 
-/// Test accuracy over training images seen, one curve per run with at least one evaluation.
+/// Test (or holdout) accuracy over training images seen: one curve per run with at least one evaluation; of runs that differ in their seed alone the
+/// mean where all were evaluated, within a band from the lowest to the highest.
 Chart learning_curves(const std::vector<Run>& runs);
 
-/// Test accuracy over the side of the input, one curve per run in the manner to compare runs by (report/sizes.h); error bars are 95 % Wilson
-/// intervals. The side of a picture that is not square is the square root of its area.
+/// Test accuracy over the side of the input, one curve per run in the manner to compare runs by (report/sizes.h); error bars are 95 %
+/// intervals of single runs and the range over seeds of groups. The side of a picture that is not square is the square root of its area.
 Chart accuracy_over_size(const std::vector<Run>& runs);
+
+/// max |R^T R - I| over training images seen, where the events hold it; bands as above. Of a long run the largest of neighbouring values.
+Chart orthogonality_curves(const std::vector<Run>& runs);
 
 /// Heights for labels wanted at `wanted` (ascending), at least `gap` apart and within [low, high] where they fit: least squares.
 std::vector<double> spread(std::vector<double> wanted, double gap, double low, double high);

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "core/log.h"
+#include "report/groups.h"
 #include "report/sizes.h"
 #include "report/statistics.h"
 #include "report/table.h"
@@ -74,11 +75,30 @@ void add_missing(const std::vector<Run>& runs, const std::string& test, const st
   notes.push_back(note + (without.size() > 1 ? " (and so for each)" : ""));
 }
 
+/// "Wilson", "bootstrap", or both with the labels of the runs.
+std::string interval_kinds(const std::vector<Run>& runs) {
+  std::vector<std::string> wilson, bootstrap;
+  for (const Run& run : runs)
+    if (accuracy_interval(run.accuracy())) (run.accuracy().bootstrap ? bootstrap : wilson).push_back(run.label);
+  if (bootstrap.empty()) return "Wilson";
+  if (wilson.empty()) return "bootstrap";
+  return "bootstrap: " + joined(bootstrap) + "; Wilson: " + joined(wilson);
+}
+
+std::string best_note(const std::vector<Run>& runs) {
+  const bool on_test = std::any_of(runs.begin(), runs.end(), [](const Run& run) { return run.best.mark() == "selected on test"; });
+  return on_test ? "Best: the highest evaluation during training. Selected on test, it was chosen by the images it is measured on and is too high: compare by the "
+                   "column before it."
+                 : "";
+}
+
 /// What a reader would otherwise take from the table and must not.
 void add_cautions(const std::vector<Run>& runs, std::vector<std::string>& notes) {
   std::map<std::string, int> seeds_of;
   for (const Run& run : runs) ++seeds_of[run.identity_without_seed.empty() ? run.label : run.identity_without_seed];
   const bool one_seed_each = std::all_of(seeds_of.begin(), seeds_of.end(), [](const auto& entry) { return entry.second == 1; });
+  if (group_by_seed(runs).size() < runs.size())
+    notes.push_back("a ± s: mean and sample standard deviation over the seeds of the row, which differ in nothing else; images/s and images seen: means.");
   if (runs.size() > 1 && one_seed_each) {
     std::string word = number_word(runs.size());
     std::string capital = word;
@@ -89,10 +109,12 @@ void add_cautions(const std::vector<Run>& runs, std::vector<std::string>& notes)
     if (run.state != "done")
       notes.push_back("* " + run.label + ": " + (run.state == "stopped" ? "stopped early" : "not finished") + "; figures after " +
                       (run.samples_seen ? format_count(*run.samples_seen) : "an unknown number of") + " training images.");
-    if (run.accuracy_test && run.accuracy_test->step && run.steps && *run.accuracy_test->step != *run.steps)
-      notes.push_back(run.label + ": top-1 is of the checkpoint at step " + format_count(*run.accuracy_test->step) + " of " +
-                      format_count(*run.steps) + ".");
-    if (run.accuracy_test && run.accuracy_test->weights != "raw")
+    if (run.accuracy_test && !run.tests_the_end())
+      notes.push_back(run.label + ": eval/accuracy is of the checkpoint at step " + format_count(*run.accuracy_test->step) + " of " +
+                      format_count(*run.steps) + "; the table has the end of training.");
+    if (run.final_split != "test" && !run.tests_the_end())
+      notes.push_back(run.label + ": top-1 is measured on the " + run.final_split + ", not on the test set.");
+    if (run.tests_the_end() && run.accuracy_test->weights != "raw")
       notes.push_back(run.label + ": top-1 is of the " + run.accuracy_test->weights + " weights.");
     if (run.unreadable_lines > 0)
       notes.push_back(run.label + ": " + format_count(run.unreadable_lines) + " unreadable lines of metrics.jsonl were left out.");
@@ -113,7 +135,8 @@ std::string table_title(const std::vector<Run>& runs) {
 std::vector<std::string> table_notes(const std::vector<Run>& runs, double reach_percent) {
   std::vector<std::string> notes;
   if (const std::string counts = sample_counts(runs); !counts.empty()) notes.push_back(counts);
-  notes.push_back("Top-1 is that of the end of training; the 95 % interval (Wilson) is over the test images alone, not over seeds.");
+  notes.push_back("Top-1 is that of the end of training; the 95 % interval (" + interval_kinds(runs) + ") is over the test images alone, not over seeds.");
+  if (const std::string best = best_note(runs); !best.empty()) notes.push_back(best);
   add_cautions(runs, notes);
   std::set<int64_t> seeds;
   for (const Run& run : runs)

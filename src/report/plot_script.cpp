@@ -38,7 +38,23 @@ std::string shortened(const std::string& label) {
   return label.substr(0, starts[head]) + "…" + label.substr(starts[starts.size() - tail]);
 }
 
-std::string end_label(const Curve& curve) { return shortened(curve.label) + "  " + format_number(curve.points.back().y, 1); }
+std::string end_label(const Chart& chart, const Curve& curve) {
+  char error[32];
+  std::snprintf(error, sizeof error, "%.1e", curve.points.back().y);
+  return shortened(curve.label) + "  " + (chart.log_y ? error : format_number(curve.points.back().y, 1));
+}
+
+/// Whole decades around all points.
+Range log_range(const Chart& chart) {
+  double low = chart.curves[0].points[0].low, high = low;
+  for (const Curve& curve : chart.curves)
+    for (const Point& point : curve.points) {
+      low = std::min(low, point.low);
+      high = std::max(high, point.high);
+    }
+  const double bottom = std::floor(std::log10(low));
+  return {std::pow(10, bottom), std::pow(10, std::max(bottom + 1, std::ceil(std::log10(high))))};
+}
 
 /// From 0 (or near the lowest point, when all is close together) to 100 or a little above the highest point.
 Range y_range(const Chart& chart) {
@@ -48,6 +64,7 @@ Range y_range(const Chart& chart) {
       low = std::min(low, point.low);
       high = std::max(high, point.high);
     }
+  if (chart.log_y) return log_range(chart);
   if (chart.chance) low = std::min(low, *chart.chance);
   const double margin = std::max(2.0, 0.06 * (high - low));
   const double step = high - low > 40 ? 20 : 5;
@@ -68,7 +85,7 @@ Range x_range(const Chart& chart) {
 
 double right_edge(const Chart& chart) {
   size_t longest = 0;
-  for (const Curve& curve : chart.curves) longest = std::max(longest, display_width(end_label(curve)));
+  for (const Curve& curve : chart.curves) longest = std::max(longest, display_width(end_label(chart, curve)));
   return 1 - (52 + 0.78 * kFontSize * static_cast<double>(longest)) / kWidth;
 }
 
@@ -89,7 +106,8 @@ std::string frame(const Chart& chart, const Range& x, const Range& y) {
   script += "set xlabel " + gnuplot_string(chart.x_title) + " textcolor '#444444' offset 0,-0.1\nset ylabel " + gnuplot_string(chart.y_title) +
             " textcolor '#444444' offset 0.8,0\n";
   script += "set xrange [" + number(x.low) + ":" + number(x.high) + "]\nset yrange [" + number(y.low) + ":" + number(y.high) + "]\n";
-  if (y.high - y.low > 40) script += "set ytics 0,20\n";
+  if (chart.log_y) script += "set logscale y\nset format y '%.0e'\n";
+  if (!chart.log_y && y.high - y.low > 40) script += "set ytics 0,20\n";
   return script;
 }
 
@@ -130,13 +148,17 @@ std::string marker_line(const Chart& chart) {
 
 /// Labels beyond the right edge at the height of each curve's last point, moved apart where they would overlap, with a thin line from point to label.
 std::string end_labels(const Chart& chart, const Range& y) {
-  const double pixels = (kTop - kBottom) * kHeight / (y.high - y.low);
+  // Heights in the axis' own measure, so that labels keep their distance in pixels.
+  const auto height = [&chart](double value) { return chart.log_y ? std::log10(value) : value; };
+  const double pixels = (kTop - kBottom) * kHeight / (height(y.high) - height(y.low));
   std::vector<size_t> order(chart.curves.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return chart.curves[a].points.back().y < chart.curves[b].points.back().y; });
   std::vector<double> wanted;
-  for (const size_t i : order) wanted.push_back(chart.curves[i].points.back().y);
-  const std::vector<double> placed = spread(wanted, kLabelGap / pixels, y.low, y.high);
+  for (const size_t i : order) wanted.push_back(height(chart.curves[i].points.back().y));
+  std::vector<double> placed = spread(wanted, kLabelGap / pixels, height(y.low), height(y.high));
+  if (chart.log_y)
+    for (double& at : placed) at = std::pow(10, at);
   const std::string label_x = number(right_edge(chart) + 26 / kWidth), text_x = number(right_edge(chart) + 32 / kWidth);
   std::string script;
   for (size_t k = 0; k < order.size(); ++k) {
@@ -145,7 +167,7 @@ std::string end_labels(const Chart& chart, const Range& y) {
     const std::string style = std::string(" nohead back linewidth 1 linecolor '") + kColors[curve.color % kColorCount] + "'";
     script += "set arrow from first " + end_x + ", first " + end_y + " to graph 1, first " + end_y + style + " dashtype (2,5)\n";
     script += "set arrow from graph 1, first " + end_y + " to screen " + label_x + ", first " + label_y + style + "\n";
-    script += "set label " + gnuplot_string(end_label(curve)) + " at screen " + text_x + ", first " + label_y + " left textcolor '" +
+    script += "set label " + gnuplot_string(end_label(chart, curve)) + " at screen " + text_x + ", first " + label_y + " left textcolor '" +
               kColors[curve.color % kColorCount] + "'\n";
   }
   return script;
@@ -161,6 +183,7 @@ std::string curves(const Chart& chart) {
     const int dash = curve.color / kColorCount % 4;
     const std::string style = std::string(" dashtype ") + dashes[dash] + " linewidth 2.5 linecolor '" + color + "'";
     const std::string marker = " pointtype " + std::to_string(kMarkers[curve.color % 6]) + " pointsize 1.3";
+    if (curve.band) bars += data + " using 1:3:4 with filledcurves fillcolor rgb '" + color + "' fillstyle transparent solid 0.18 noborder, ";
     if (chart.error_bars) bars += data + " using 1:2:3:4 with yerrorbars linewidth 1.2 linecolor '" + color + "' pointsize 0, ";
     plots += data + " using 1:2 with " + (curve.points.size() <= 40 ? "linespoints" + style + marker : "lines" + style) +
              (i + 1 < chart.curves.size() ? ", \\\n  " : "\n");

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "report/groups.h"
 #include "report/sizes.h"
 #include "report/statistics.h"
 #include "report/table.h"
@@ -34,13 +35,19 @@ ordered_json record(const Run& run, const std::vector<ResolutionResult>& columns
   const Accuracy& accuracy = run.accuracy();
   ordered_json record = {{"label", run.label},     {"name", run.name},   {"run", run.folder.string()}, {"encoding", run.encoding},
                          {"dataset", run.dataset}, {"state", run.state}, {"seed", value(run.seed)},    {"top1", value(accuracy.top1)}};
-  const bool counted = !std::isnan(accuracy.top1) && accuracy.samples.value_or(0) > 0;
-  const Interval interval = counted ? wilson_interval(accuracy.top1, *accuracy.samples) : Interval{kUnknown, kUnknown};
+  const auto known = accuracy_interval(accuracy);
+  const Interval interval = known.value_or(Interval{kUnknown, kUnknown});
   record["top1_low"] = value(interval.low);
   record["top1_high"] = value(interval.high);
+  record["top1_interval"] = !known ? ordered_json(nullptr) : ordered_json(accuracy.bootstrap ? "bootstrap" : "wilson");
   record["top1_samples"] = value(accuracy.samples);
   record["top5"] = value(accuracy.top5);
   record["loss"] = value(accuracy.loss);
+  record["top1_split"] = run.tests_the_end() ? "test" : run.final_split;
+  record["best_top1"] = value(run.best.top1);
+  record["best_step"] = value(run.best.step);
+  record["best_selected_on"] = std::isnan(run.best.top1) ? ordered_json(nullptr) : ordered_json(run.best.selected_on);
+  record["best_samples"] = value(run.best.samples);
   const ShuffleTest shuffle = run.shuffle_test.value_or(ShuffleTest{});
   record["shuffled_top1"] = value(shuffle.after.top1);
   record["shuffled_samples"] = value(shuffle.after.samples);
@@ -68,6 +75,23 @@ ordered_json record(const Run& run, const std::vector<ResolutionResult>& columns
   record["device"] = run.device;
   record["identity"] = run.identity;
   record["identity_without_seed"] = run.identity_without_seed;
+  return record;
+}
+
+ordered_json value(const Spread& spread) {
+  return {{"mean", value(spread.mean)}, {"std", value(spread.deviation)}, {"min", value(spread.low)}, {"max", value(spread.high)}, {"n", spread.count}};
+}
+
+ordered_json group_record(const Group& group) {
+  ordered_json record = {{"label", group.label}, {"identity_without_seed", group.runs.front()->identity_without_seed}, {"runs", ordered_json::array()}, {"seeds", ordered_json::array()}};
+  for (const Run* run : group.runs) {
+    record["runs"].push_back(run->folder.string());
+    record["seeds"].push_back(value(run->seed));
+  }
+  record["top1"] = value(group.spread([](const Run& run) { return run.accuracy().top1; }));
+  record["best_top1"] = value(group.spread([](const Run& run) { return run.best.top1; }));
+  record["shuffled_top1"] = value(group.spread([](const Run& run) { return run.shuffle_test ? run.shuffle_test->after.top1 : kUnknown; }));
+  record["relative_drop"] = value(group.spread([](const Run& run) { return run.shuffle_test ? run.shuffle_test->relative_drop : kUnknown; }));
   return record;
 }
 
@@ -102,7 +126,8 @@ std::string csv(const std::vector<Run>& runs, double reach_percent) {
 
 std::string json_text(const std::vector<Run>& runs, double reach_percent) {
   const std::vector<ResolutionResult> columns = distinct_inputs(runs);
-  ordered_json result = {{"reach_percent", reach_percent}, {"runs", ordered_json::array()}, {"notes", make_table(runs, reach_percent).notes}};
+  ordered_json result = {{"reach_percent", reach_percent}, {"groups", ordered_json::array()}, {"runs", ordered_json::array()}, {"notes", make_table(runs, reach_percent).notes}};
+  for (const Group& group : group_by_seed(runs)) result["groups"].push_back(group_record(group));
   for (const Run& run : runs) result["runs"].push_back(record(run, columns, reach_percent));
   return result.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }

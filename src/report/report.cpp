@@ -21,7 +21,7 @@ void write_report(const std::vector<Run>& runs, double reach_percent, const std:
 
   std::string pictures, problem;
   bool found = true;
-  for (const Chart& chart : {learning_curves(runs), accuracy_over_size(runs)}) {
+  for (const Chart& chart : {learning_curves(runs), accuracy_over_size(runs), orthogonality_curves(runs)}) {
     std::filesystem::remove(folder / (chart.name + ".png"));
     if (chart.curves.empty() || !found) continue;
     try {
@@ -36,7 +36,9 @@ void write_report(const std::vector<Run>& runs, double reach_percent, const std:
   const Table table = make_table(runs, reach_percent);
   const Table sizes = make_size_table(runs);
   const std::string size_section = sizes.rows.empty() ? "" : "## " + sizes.title + "\n\n" + markdown(sizes);
-  write_file_atomically(folder / "report.md", "# " + table.title + "\n\n" + markdown(table) + "\n" + pictures + size_section);
+  const Table single = make_runs_table(runs, reach_percent);
+  const std::string run_section = single.rows.empty() ? "" : "## " + single.title + "\n\n" + markdown(single) + (size_section.empty() ? "" : "\n");
+  write_file_atomically(folder / "report.md", "# " + table.title + "\n\n" + markdown(table) + "\n" + pictures + run_section + size_section);
   if (!problem.empty()) throw Error(ExitCode::kFailure, problem);
 }
 

@@ -8,6 +8,7 @@
 
 #include "core/check.h"
 #include "core/files.h"
+#include "core/log.h"
 
 namespace liere::report {
 namespace {
@@ -52,7 +53,13 @@ class Entry {
     if (!found->is_array()) fail("a list in \"" + std::string(key) + "\"", *found);
     return *found;
   }
-  Accuracy accuracy() const { return {number("top1"), number("top5"), number("loss"), integer("samples")}; }
+  Accuracy accuracy() const { return {number("top1"), number("top5"), number("loss"), integer("samples"), interval("top1_interval")}; }
+  std::optional<Interval> interval(const char* key) const {
+    const json& ends = list(key);
+    if (ends.empty()) return std::nullopt;
+    if (ends.size() != 2 || !ends[0].is_number() || !ends[1].is_number()) fail("two numbers in \"" + std::string(key) + "\"", ends);
+    return Interval{ends[0].get<double>(), ends[1].get<double>()};
+  }
   [[noreturn]] void fail(const std::string& expected, const json& found) const {
     throw DataError(where_ + ": expected " + expected + ", found " + found.dump().substr(0, 60) + ". Remove the file and make it again.");
   }
@@ -99,18 +106,38 @@ void read_summary(const fs::path& path, Run& run) {
   if (const auto final_entry = summary.object("final")) {
     run.final_accuracy = final_entry->accuracy();
     run.final_accuracy.samples = final_entry->integer("count");
+    run.final_split = final_entry->text("split", "test");
   }
+  if (const auto best = summary.object("best"))
+    run.best = {best->number("top1"), best->integer("step"), best->integer("count"), best->text("selected_on", "test")};
 }
 
 void add_event(const Entry& entry, Run& run, double& last_rate) {
   const std::string event = entry.text("event", "");
-  if (event == "train") last_rate = entry.number("samples_per_second");
+  const int64_t seen = entry.integer("samples").value_or(0);
+  if (event == "train") {
+    last_rate = entry.number("samples_per_second");
+    const double error = entry.number("orthogonality");
+    while (!run.orthogonality.empty() && run.orthogonality.back().first >= seen) run.orthogonality.pop_back();
+    if (std::isfinite(error)) run.orthogonality.push_back({seen, error});
+  }
   if (event != "eval") return;
-  EvalEvent eval{entry.integer("epoch").value_or(0), entry.integer("step").value_or(0), entry.integer("samples").value_or(0), entry.accuracy()};
+  EvalEvent eval{entry.integer("epoch").value_or(0), entry.integer("step").value_or(0), seen, entry.accuracy(), entry.text("split", "test")};
   eval.accuracy.samples = entry.integer("count");
   // A run that was resumed from an earlier checkpoint repeats events: the later ones count.
-  while (!run.evals.empty() && run.evals.back().samples >= eval.samples) run.evals.pop_back();
+  const auto repeated = [&eval](const EvalEvent& before) {
+    return before.samples > eval.samples || (before.samples == eval.samples && before.split == eval.split);
+  };
+  std::erase_if(run.evals, repeated);
   run.evals.push_back(eval);
+}
+
+/// The highest of the evaluations, the first where several are equal.
+Best best_of(const std::vector<EvalEvent>& evals) {
+  Best best;
+  for (const EvalEvent& eval : evals)
+    if (std::isnan(best.top1) || eval.accuracy.top1 > best.top1) best = {eval.accuracy.top1, eval.step, eval.accuracy.samples, eval.split};
+  return best;
 }
 
 void read_metrics(const fs::path& path, Run& run) {
@@ -131,15 +158,26 @@ void read_metrics(const fs::path& path, Run& run) {
   }
   if (std::isnan(run.samples_per_second)) run.samples_per_second = last_rate;
   if (run.evals.empty()) return;
-  const EvalEvent& end = run.evals.back();
+  const EvalEvent end = run.evals.back();
+  // A run with a holdout measures the test set once, at the end: that is its figure, and no point of its curve.
+  if (std::any_of(run.evals.begin(), run.evals.end(), [](const EvalEvent& eval) { return eval.split != "test"; }))
+    std::erase_if(run.evals, [](const EvalEvent& eval) { return eval.split == "test"; });
   // A summary older than the metrics is that of a run stopped earlier that goes on now.
   if (run.steps && end.step > *run.steps) run.state = "running";
   if (run.state == "running") {
     run.steps = end.step;
     run.samples_seen = end.samples;
     run.final_accuracy = end.accuracy;
+    run.final_split = end.split;
+    run.best = best_of(run.evals);
   }
-  if (std::isnan(run.final_accuracy.top1)) run.final_accuracy = end.accuracy;
+  if (std::isnan(run.final_accuracy.top1)) {
+    run.final_accuracy = end.accuracy;
+    run.final_split = end.split;
+  }
+  if (std::isnan(run.best.top1)) run.best = best_of(run.evals);
+  for (const EvalEvent& eval : run.evals)
+    if (!run.best.samples && run.best.step == eval.step) run.best.samples = eval.accuracy.samples;
   if (!run.final_accuracy.samples) run.final_accuracy.samples = end.accuracy.samples;
 }
 
@@ -210,6 +248,11 @@ void tell_apart(std::vector<Run>& runs) {
 
 }  // namespace
 
+std::string Best::mark() const {
+  if (std::isnan(top1)) return "";
+  return "selected on " + selected_on + (selected_on == "test" || !samples ? "" : " (" + format_count(*samples) + " images)");
+}
+
 Run read_run(const fs::path& folder) {
   const bool has_summary = fs::is_regular_file(folder / "summary.json"), has_metrics = fs::is_regular_file(folder / "metrics.jsonl");
   if (!has_summary && !has_metrics) refuse(folder);
@@ -219,6 +262,7 @@ Run read_run(const fs::path& folder) {
   if (has_summary) read_summary(folder / "summary.json", run);
   if (has_metrics) read_metrics(folder / "metrics.jsonl", run);
   read_evaluations(folder / "eval", run);
+  run.method = run.label;
   return run;
 }
 

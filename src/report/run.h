@@ -5,26 +5,44 @@
 // Accuracies are in percent; an unknown number is NaN (JSON null, as a diverged loss is written) or nullopt.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <limits>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace liere::report {
 
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
+/// In percent.
+struct Interval {
+  double low, high;
+};
+
 struct Accuracy {
   double top1 = kUnknown, top5 = kUnknown, loss = kUnknown;
-  std::optional<int64_t> samples;  // test samples it was measured on
+  std::optional<int64_t> samples;            // it was measured on
+  std::optional<Interval> bootstrap = {};    // 95 % interval of top1, where the evaluation made one
 };
 
 /// An evaluation during training; `samples` are training samples seen so far.
 struct EvalEvent {
   int64_t epoch = 0, step = 0, samples = 0;
   Accuracy accuracy;
+  std::string split = "test";  // or "holdout"
+};
+
+/// The evaluation during training with the highest top-1, and the samples it was chosen by: a maximum over test data is not an estimate.
+struct Best {
+  double top1 = kUnknown;
+  std::optional<int64_t> step, samples;
+  std::string selected_on = "test";
+  /// "selected on test", "selected on holdout (5,000 images)"; empty where there is none.
+  std::string mark() const;
 };
 
 struct AccuracyTest {
@@ -48,19 +66,24 @@ struct ResolutionResult {
 struct Run {
   std::filesystem::path folder;  // as given
   std::string name, encoding, label, identity, identity_without_seed, dataset, device;
+  std::string method;             // the label before runs of equal labels were told apart
   std::string positions;          // token positions it was trained with, where the summary says so
   std::string state = "running";  // "done", "stopped", or "running" while there is no summary
   std::optional<int64_t> seed, epochs, steps, samples_seen, parameters, rotation_parameters, classes;
   double flops_per_sample = kUnknown, samples_per_second = kUnknown, seconds = kUnknown;
-  Accuracy final_accuracy;  // at the end of training, or at the last evaluation so far
-  std::vector<EvalEvent> evals;
+  Accuracy final_accuracy;           // at the end of training, or at the last evaluation so far
+  std::string final_split = "test";  // what that was measured on
+  Best best;
+  std::vector<EvalEvent> evals;      // during training, all of one split
+  std::vector<std::pair<int64_t, double>> orthogonality;  // training samples seen, max |R^T R - I|
   int64_t unreadable_lines = 0;  // of metrics.jsonl, its cut-off last line not counted
   std::optional<AccuracyTest> accuracy_test;
   std::optional<ShuffleTest> shuffle_test;
   std::vector<ResolutionResult> resolution_test;
 
-  /// The figure of the table: that of eval/accuracy, else the one at the end of training.
-  const Accuracy& accuracy() const { return accuracy_test ? accuracy_test->accuracy : final_accuracy; }
+  /// The figure of the table, that of the end of training: from eval/accuracy where it is of the last step, else as the training measured it.
+  const Accuracy& accuracy() const { return accuracy_test && (tests_the_end() || std::isnan(final_accuracy.top1)) ? accuracy_test->accuracy : final_accuracy; }
+  bool tests_the_end() const { return accuracy_test && (!accuracy_test->step || !steps || *accuracy_test->step == *steps); }
 };
 
 /// Reads a run folder. Throws DataError: neither summary.json nor metrics.jsonl there, or a file that does not hold what it should.

@@ -11,12 +11,18 @@
 
 namespace liere::report {
 
-struct Interval {
-  double low, high;
-};
-
 /// 95 % interval of an accuracy in percent over `samples` >= 1 test samples, in percent.
 Interval wilson_interval(double percent, int64_t samples);
+
+/// The interval of an evaluation: its own (bootstrap), else Wilson's; nullopt without a figure or a count.
+std::optional<Interval> accuracy_interval(const Accuracy& accuracy);
+
+/// Mean, sample standard deviation (n - 1; unknown for one), ends and number of the values that are known; unknown without any.
+struct Spread {
+  double mean = kUnknown, deviation = kUnknown, low = kUnknown, high = kUnknown;
+  size_t count = 0;
+};
+Spread spread_of(const std::vector<double>& values);
 
 /// Training samples seen at the first evaluation whose top-1 is at least `percent`; nullopt where there is none.
 std::optional<int64_t> samples_to_reach(const std::vector<EvalEvent>& evals, double percent);

@@ -4,8 +4,11 @@
 #include <cctype>
 #include <cmath>
 #include <cstdio>
+#include <functional>
+#include <set>
 
 #include "core/log.h"
+#include "report/groups.h"
 #include "report/notes.h"
 #include "report/sizes.h"
 #include "report/statistics.h"
@@ -17,26 +20,77 @@ std::string count_text(const std::optional<int64_t>& count) { return count ? for
 
 /// Each interval end at the same width, so that right-aligned figures stand beneath each other.
 std::string with_interval(const Accuracy& accuracy) {
-  std::string figure = format_number(accuracy.top1, 1);
-  if (std::isnan(accuracy.top1) || accuracy.samples.value_or(0) < 1) return figure;
-  const Interval interval = wilson_interval(accuracy.top1, *accuracy.samples);
+  const std::string figure = format_number(accuracy.top1, 1);
+  const auto interval = accuracy_interval(accuracy);
+  if (!interval) return figure;
   char ends[48];
-  std::snprintf(ends, sizeof ends, "  [%4.1f, %5.1f]", interval.low, interval.high);
+  std::snprintf(ends, sizeof ends, "  [%4.1f, %5.1f]", interval->low, interval->high);
   return figure + ends;
 }
 
 std::string top1_text(const ResolutionResult* result) { return result ? format_number(result->accuracy.top1, 1) : "-"; }
 
-std::vector<std::string> row(const Run& run, const std::vector<Size>& sizes, double reach_percent) {
-  std::vector<std::string> cells = {run.label + (run.state == "done" ? "" : " *"), with_interval(run.accuracy())};
-  cells.push_back(run.shuffle_test ? format_number(run.shuffle_test->after.top1, 1) : "-");
-  cells.push_back(run.shuffle_test ? format_number(run.shuffle_test->relative_drop, 1) : "-");
-  for (const Size& size : sizes) cells.push_back(top1_text(main_result(run, size)));
+/// "99.1", over several seeds "99.1 ± 0.2"; "-" where one of them is missing.
+std::string spread_text(const Group& group, const std::function<double(const Run&)>& figure) {
+  const Spread spread = group.spread(figure);
+  if (spread.count < group.runs.size()) return "-";
+  return format_number(spread.mean, 1) + (spread.count > 1 ? " ± " + format_number(spread.deviation, 1) : "");
+}
+
+/// The one mark of all runs ("selected on test"); empty where they differ.
+std::string common_mark(const std::vector<Run>& runs) {
+  std::set<std::string> marks;
+  for (const Run& run : runs)
+    if (const std::string mark = run.best.mark(); !mark.empty()) marks.insert(mark);
+  return marks.size() == 1 ? *marks.begin() : "";
+}
+
+std::string best_text(const Group& group, bool marked) {
+  const std::string figure = spread_text(group, [](const Run& run) { return run.best.top1; });
+  const std::string mark = group.runs.front()->best.mark();
+  return figure + (marked && !mark.empty() ? ", " + mark : "");
+}
+
+std::string reach_text(const Group& group, double reach_percent) {
+  const Spread seen = group.spread([&](const Run& run) {
+    const auto samples = samples_to_reach(run.evals, reach_percent);
+    return samples ? static_cast<double>(*samples) : kUnknown;
+  });
+  if (seen.count == 0) return "-";
+  return seen.count < group.runs.size() ? std::to_string(seen.count) + " of " + std::to_string(group.runs.size()) : format_count(std::llround(seen.mean));
+}
+
+std::vector<std::string> row(const Group& group, const std::vector<Size>& sizes, double reach_percent, bool mark_best) {
+  const Run& first = *group.runs.front();
+  const auto top1 = [](const Run& run) { return run.accuracy().top1; };
+  std::vector<std::string> cells = {group.label + (first.state == "done" ? "" : " *"), group.runs.size() == 1 ? with_interval(first.accuracy()) : spread_text(group, top1)};
+  cells.push_back(best_text(group, mark_best));
+  cells.push_back(spread_text(group, [](const Run& run) { return run.shuffle_test ? run.shuffle_test->after.top1 : kUnknown; }));
+  cells.push_back(spread_text(group, [](const Run& run) { return run.shuffle_test ? run.shuffle_test->relative_drop : kUnknown; }));
+  for (const Size& size : sizes)
+    cells.push_back(spread_text(group, [&size](const Run& run) {
+      const ResolutionResult* result = main_result(run, size);
+      return result ? result->accuracy.top1 : kUnknown;
+    }));
   if (sizes.empty()) cells.push_back("-");
-  cells.push_back(count_text(samples_to_reach(run.evals, reach_percent)));
-  cells.push_back(std::isnan(run.samples_per_second) ? "-" : format_count(std::llround(run.samples_per_second)));
-  cells.push_back(count_text(run.parameters));
+  cells.push_back(reach_text(group, reach_percent));
+  const double rate = group.spread([](const Run& run) { return run.samples_per_second; }).mean;
+  cells.push_back(std::isnan(rate) ? "-" : format_count(std::llround(rate)));
+  cells.push_back(count_text(first.parameters));
   return cells;
+}
+
+Table figures(const std::vector<Run>& runs, const std::vector<Group>& groups, double reach_percent) {
+  const std::vector<Size> sizes = evaluated_sizes(runs);
+  const std::string mark = common_mark(runs);
+  Table table;
+  table.header = {{"encoding"}, {"top-1 %", "[95 % interval]"}, {"best top-1 %"}, {"top-1 %", "shuffled"}, {"relative", "drop %"}};
+  if (!mark.empty()) table.header[2].push_back(mark);
+  for (const Size& size : sizes) table.header.push_back({"top-1 %", size_text(size)});
+  if (sizes.empty()) table.header.push_back({"top-1 %", "other sizes"});
+  table.header.insert(table.header.end(), {{"images seen", "to " + format_number(reach_percent, 0) + " %"}, {"images/s"}, {"parameters"}});
+  for (const Group& group : groups) table.rows.push_back(row(group, sizes, reach_percent, mark.empty()));
+  return table;
 }
 
 std::string printable(const std::string& text) {
@@ -69,15 +123,19 @@ std::string escaped_for_markdown(const std::string& text) {
 }  // namespace
 
 Table make_table(const std::vector<Run>& runs, double reach_percent) {
-  const std::vector<Size> sizes = evaluated_sizes(runs);
-  Table table;
-  table.header = {{"encoding"}, {"top-1 %", "[95 % interval]"}, {"top-1 %", "shuffled"}, {"relative", "drop %"}};
-  for (const Size& size : sizes) table.header.push_back({"top-1 %", size_text(size)});
-  if (sizes.empty()) table.header.push_back({"top-1 %", "other sizes"});
-  table.header.insert(table.header.end(), {{"images seen", "to " + format_number(reach_percent, 0) + " %"}, {"images/s"}, {"parameters"}});
-  for (const Run& run : runs) table.rows.push_back(row(run, sizes, reach_percent));
+  Table table = figures(runs, group_by_seed(runs), reach_percent);
   table.title = table_title(runs);
   table.notes = table_notes(runs, reach_percent);
+  return table;
+}
+
+Table make_runs_table(const std::vector<Run>& runs, double reach_percent) {
+  Table table;
+  if (group_by_seed(runs).size() == runs.size()) return table;
+  std::vector<Group> single;
+  for (const Run& run : runs) single.push_back({run.label, {&run}});
+  table = figures(runs, single, reach_percent);
+  table.title = "Each run by itself";
   return table;
 }
 

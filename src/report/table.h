@@ -1,5 +1,5 @@
-// The one table of a report, one row per run, as terminal text and as Markdown.
-//   encoding | top-1 [95 % interval] | after shuffling | relative drop | one column per evaluated size (report/sizes.h) | images to reach a level |
+// The one table of a report, one row per run or group of seeds (report/groups.h), as terminal text and as Markdown.
+//   encoding | top-1 [95 % interval], or mean ± deviation | best during training and what it was selected on | after shuffling | relative drop | one column per evaluated size (report/sizes.h) | images to reach a level |
 //   images/s | parameters
 #pragma once
 
@@ -24,6 +24,9 @@ Table make_size_table(const std::vector<Run>& runs);
 
 /// `reach_percent`: the accuracy of the column "images to ...".
 Table make_table(const std::vector<Run>& runs, double reach_percent);
+
+/// The same figures with one row per run; no rows where no runs were grouped.
+Table make_runs_table(const std::vector<Run>& runs, double reach_percent);
 
 /// Aligned for a terminal; control characters in names are shown as '?'.
 std::string text(const Table& table);

@@ -1,9 +1,12 @@
 #include "train/device.h"
 
+#include <c10/core/CachingDeviceAllocator.h>
+
 #include <filesystem>
 
 #include "core/check.h"
 #include "core/log.h"
+#include "core/machine.h"
 
 #ifdef LIERE_CUDA
 #include <c10/cuda/CUDAFunctions.h>
@@ -88,6 +91,12 @@ torch::Device choose_device(const std::string& key, int local_rank) {
   if (choice.device.is_cuda()) c10::cuda::set_device(choice.device.index());
 #endif
   return choice.device;
+}
+
+std::optional<int64_t> peak_memory_of(torch::Device device) {
+  if (device.is_cpu()) return peak_memory();
+  const auto stats = c10::getDeviceAllocator(device.type())->getDeviceStats(device.has_index() ? device.index() : c10::DeviceIndex(0));
+  return stats.allocated_bytes[static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE)].peak;
 }
 
 }  // namespace liere

@@ -4,6 +4,7 @@
 
 #include <torch/torch.h>
 
+#include <optional>
 #include <string>
 
 namespace liere {
@@ -35,5 +36,8 @@ DeviceChoice decide_device(const std::string& key, const CudaState& state, int l
 
 /// Decides, logs the reason, makes the GPU current.
 torch::Device choose_device(const std::string& key, int local_rank = 0);
+
+/// The most memory held so far in bytes: of the process (CPU), or of tensors on the device (its allocator).
+std::optional<int64_t> peak_memory_of(torch::Device device);
 
 }  // namespace liere

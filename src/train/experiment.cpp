@@ -16,6 +16,15 @@ void resolve_arrows(const ArrowsConfig& arrows, const VitConfig& model) {
                       ", so model.input_size must be [" + std::to_string(side) + ", " + std::to_string(side) + "]. Change one of them.");
 }
 
+void check_micro_batch(const ExperimentConfig& config, int64_t micro_batch) {
+  if (micro_batch > config.train.batch_size)
+    throw ConfigError("train.micro_batch (" + std::to_string(micro_batch) + ") is larger than train.batch_size (" + std::to_string(config.train.batch_size) +
+                      "). Lower it, or leave it out to use the whole batch.");
+  if (config.mixup.enabled() && config.mixup.pairing == MixPairing::kNeighbour && micro_batch % 2 != 0 && micro_batch < config.train.batch_size)
+    throw ConfigError("train.micro_batch is " + std::to_string(micro_batch) + ", but Mixup and CutMix pair neighbouring samples, so that it must be even. Use " +
+                      std::to_string(micro_batch + 1) + ", or mixup.pairing=flip.");
+}
+
 }  // namespace
 
 void resolve(ExperimentConfig& config) {
@@ -24,13 +33,8 @@ void resolve(ExperimentConfig& config) {
   if (config.model.axes() != 2)
     throw ConfigError("model.input_size has " + std::to_string(config.model.axes()) + " axes, but data.kind holds pictures, which need [rows, columns].");
   if (config.model.channels != 3) throw ConfigError("model.channels is " + std::to_string(config.model.channels) + ", but pictures have 3.");
-  if (!config.train.micro_batch) config.train.micro_batch = config.train.batch_size;
-  if (*config.train.micro_batch > config.train.batch_size)
-    throw ConfigError("train.micro_batch (" + std::to_string(*config.train.micro_batch) + ") is larger than train.batch_size (" +
-                      std::to_string(config.train.batch_size) + "). Lower it, or leave it out to use the whole batch.");
-  if (config.mixup.enabled() && config.mixup.pairing == MixPairing::kNeighbour && *config.train.micro_batch % 2 != 0 && *config.train.micro_batch < config.train.batch_size)
-    throw ConfigError("train.micro_batch is " + std::to_string(*config.train.micro_batch) + ", but Mixup and CutMix pair neighbouring samples, so that it must be even. Use " +
-                      std::to_string(*config.train.micro_batch + 1) + ", or mixup.pairing=flip.");
+  if (!config.train.micro_batch) config.train.micro_batch = IntegerOrAuto{config.train.batch_size};
+  if (!config.train.micro_batch->automatic) check_micro_batch(config, *config.train.micro_batch);
   if (config.eval.weights == EvalWeights::kEma && !config.ema.decay)
     throw ConfigError("eval.weights is ema, but no average is kept: set ema.decay (0.9999, say), or eval.weights=raw.");
 }

@@ -29,7 +29,7 @@ struct TrainConfig {
   int64_t epochs = 200;
   std::optional<int64_t> steps;
   int64_t batch_size = 512;
-  std::optional<int64_t> micro_batch;
+  std::optional<IntegerOrAuto> micro_batch;
   Precision precision = Precision::kBf16;
   int64_t non_finite_limit = 5;
   bool activation_checkpointing = false;
@@ -38,7 +38,7 @@ template <class V> void fields(V& v, TrainConfig& c) {
   v("epochs", c.epochs, "passes over the training set", at_least(1));
   v("steps", c.steps, "stop after this many optimiser steps (save, evaluate, done); the schedule keeps its horizon", at_least(1).not_identity());
   v("batch_size", c.batch_size, "samples of one optimiser step, over all devices", at_least(1));
-  v("micro_batch", c.micro_batch, "samples per forward pass; gradients are accumulated (default: the whole batch)", at_least(1).not_identity());
+  v("micro_batch", c.micro_batch, "samples per forward pass; gradients are accumulated (default: the whole batch; auto: as many as fit into memory)", at_least(1).not_identity());
   v("precision", c.precision, "bf16 (autocast; parameters, rotations and optimiser in fp32), fp32 or fp64");
   v("non_finite_limit", c.non_finite_limit, "steps in a row with a non-finite gradient or loss that are skipped before the run ends with exit code 6", at_least(1).not_identity());
   v("activation_checkpointing", c.activation_checkpointing, "keep only each block's input for the backward pass and compute the rest again: less memory, a third more time, the same result", not_identity());

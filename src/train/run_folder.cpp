@@ -32,8 +32,10 @@ void remove_leftovers(const fs::path& run) {
 /// An earlier process that is not known to be dead may wake up with metric files and log still open: they become its own, and copies take their places.
 void detach_open_files(const fs::path& run) {
   std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(run))
-    if (entry.is_regular_file() && !entry.path().filename().string().starts_with("lock")) files.push_back(entry.path());
+  std::error_code ignored;
+  for (const auto& folder : {run, run / "tensorboard"})
+    for (const auto& entry : fs::directory_iterator(folder, ignored))
+      if (entry.is_regular_file() && !entry.path().filename().string().starts_with("lock")) files.push_back(entry.path());
   for (const auto& file : files) {
     auto copy = file;
     copy += ".tmp";

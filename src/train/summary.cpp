@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/files.h"
+#include "train/device.h"
 #include "train/trainer.h"
 
 namespace liere {
@@ -34,9 +35,14 @@ void Trainer::write_summary(const RunFolder& folder, const std::string& state) {
                   {"precision", std::string(name_of(config_.train.precision))},
                   {"device", device_.str() + (device_.is_cpu() ? ", " + std::to_string(torch::get_num_threads()) + " threads" : "")},
                   {"state", state}};
+  if (peak_) {
+    summary["fma_peak"] = {{"flop_per_second", peak_->flop_per_second}, {"threads", peak_->threads}, {"instruction", peak_->instruction}};
+    if (state_.seconds > 0) summary["mfu"] = model_flop_share(parts_.model->flops_per_sample(grid), static_cast<double>(state_.samples) / state_.seconds, *peak_);
+  }
+  if (const auto memory = peak_memory_of(device_)) summary["memory"] = *memory;
   if (const auto rule = position_rule(config_.model.position)) summary["positions"] = std::string(name_of(*rule));
   if (state_.best.top1 >= 0)
-    summary["best"] = {{"top1", state_.best.top1}, {"epoch", state_.best.epoch}, {"step", state_.best.step}, {"selected_on", parts_.validation_name()}};
+    summary["best"] = {{"top1", state_.best.top1}, {"epoch", state_.best.epoch}, {"step", state_.best.step}, {"selected_on", parts_.validation_name()}, {"count", state_.evaluated.count}};
   const auto scores = [](const Classification& c) { return json{{"top1", c.top1()}, {"top5", c.top5()}, {"loss", c.loss()}, {"count", c.count}}; };
   if (parts_.holdout_set) {
     if (state_.evaluated_step == state_.step) summary["holdout"] = scores(state_.evaluated);

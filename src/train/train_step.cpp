@@ -2,8 +2,11 @@
 #include <chrono>
 #include <cmath>
 
+#include "core/log.h"
 #include "models/autocast.h"
+#include "train/device.h"
 #include "train/loader_options.h"
+#include "train/memory.h"
 #include "train/mixing.h"
 #include "train/trainer.h"
 
@@ -55,7 +58,27 @@ torch::Tensor Trainer::micro_step(const Batch& batch, const Rotations& rotations
   return loss.detach();
 }
 
+void Trainer::try_micro_batch(int64_t micro_batch) {
+  const auto shape = parts_.train_recipe->output_shape();
+  Batch batch;
+  batch.input = torch::zeros({micro_batch, shape.channels, shape.height, shape.width});
+  batch.labels_B = torch::zeros({micro_batch}, torch::kInt64);
+  batch.slots_B = torch::arange(micro_batch, torch::kInt64);
+  const auto rotations = parts_.model->position().rotations(parts_.model->grid({shape.height, shape.width}), /*with_gradient=*/true);
+  micro_step(batch, rotations, {}, micro_batch);
+  parts_.optimizer->zero_grad();
+}
+
 StepReport Trainer::train_step() {
+  try {
+    return take_step();
+  } catch (const std::exception& error) {
+    if (!is_out_of_memory(error)) throw;
+    throw DeviceError(out_of_memory_message(config_, *parts_.model, device_, plan_.micro_batch));
+  }
+}
+
+StepReport Trainer::take_step() {
   if (!loader_) start_loader();
   auto& model = parts_.model;
   const auto start = Clock::now();
@@ -97,7 +120,26 @@ StepReport Trainer::train_step() {
   state_.seconds += seconds;
   report.samples_per_second = static_cast<double>(count) / seconds;
   report.data_wait = (loader_->wait_seconds() - waited) / seconds;
+  add_run_figures(report);
   return report;
+}
+
+void Trainer::add_run_figures(StepReport& report) const {
+  report.skipped_steps = state_.skipped;
+  if (!is_logged(report.step)) return;
+  report.memory = peak_memory_of(device_);
+  report.seconds_left = state_.seconds / static_cast<double>(state_.step) * static_cast<double>(total_steps() - state_.step);
+  const auto size = parts_.train_recipe->output_shape();
+  if (peak_) report.mfu = model_flop_share(parts_.model->flops_per_sample(parts_.model->grid({size.height, size.width})), report.samples_per_second, *peak_);
+}
+
+void Trainer::measure_peak() {
+  if (!device_.is_cpu()) return;
+  const auto precision = config_.train.precision;
+  peak_ = measure_fma_peak(static_cast<int>(torch::get_num_threads()), precision == Precision::kFp64   ? FmaKind::kFp64
+                                                                       : precision == Precision::kBf16 ? FmaKind::kBf16
+                                                                                                       : FmaKind::kFp32);
+  log_info("measured peak: " + format_count(std::llround(peak_->flop_per_second / 1e9)) + " GFLOP/s (" + peak_->instruction + ", threads: " + std::to_string(peak_->threads) + ")");
 }
 
 StepReport Trainer::step_once() { return train_step(); }

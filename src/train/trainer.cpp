@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/log.h"
+#include "train/memory.h"
 #include "train/signals.h"
 #include "train/weights_import.h"
 
@@ -30,6 +31,8 @@ Trainer::Trainer(const Experiment& experiment, torch::Device device)
       sampler_(parts_.train_indices, config_.train.batch_size, config_.data.drop_last, config_.seed),
       plan_{static_cast<int64_t>(parts_.train_indices.size()), config_.train.batch_size, *config_.train.micro_batch, sampler_.steps_per_epoch()},
       schedule_(config_.schedule, parts_.optimizer->peak_lr(), sampler_.steps_per_epoch(), config_.train.epochs) {
+  if (config_.train.micro_batch->automatic)
+    plan_.micro_batch = find_micro_batch(config_, *parts_.model, device_, [this](int64_t micro_batch) { try_micro_batch(micro_batch); });
   if (config_.ema.decay) ema_.emplace(config_.ema, parts_.model->named_weights());
 }
 
@@ -88,6 +91,7 @@ std::optional<Classification> Trainer::evaluate_on(const Dataset& dataset, const
 
 bool Trainer::evaluate_epoch(MetricFiles& files, Console& console) {
   console.pause();
+  files.flush();
   const auto result = evaluate_on(parts_.validation_set(), "evaluate");
   if (!result) return false;
   EvaluationReport report{state_.epoch, state_.step, state_.samples, *result, state_.loss_count ? state_.loss_sum / static_cast<double>(state_.loss_count) : std::nan(""),
@@ -137,12 +141,14 @@ ExitCode Trainer::run(ResumeMode mode) {
   if (folder.resume_from()) resume(*folder.resume_from());
   else import_initial_weights();
   folder.begin(dump(config_));
-  MetricFiles files(folder.path(), state_.metric_offsets);
+  MetricFiles files(folder.path(), state_.metric_offsets,
+                    {.flush_seconds = config_.log.flush_seconds, .tensorboard = config_.log.tensorboard, .step = state_.step, .config = dump(config_)});
   CheckpointWriter writer(folder.path(), &folder.lock(), config_.checkpoint);
   writer_ = &writer;
   const int64_t total = total_steps();
   log_info("run folder " + folder.path().string() + ": " + encoding_label(config_.model.position) + ", " + format_count(parts_.model->parameter_count()) + " parameters, " +
            format_count(total) + " steps of " + format_count(config_.train.batch_size) + " images, " + std::string(name_of(config_.train.precision)) + " on " + device_.str());
+  measure_peak();
   Console console(total, steps_per_epoch(), state_.step);
 
   if (evaluation_due() && !evaluate_epoch(files, console)) return stop(folder, files);
@@ -151,10 +157,9 @@ ExitCode Trainer::run(ResumeMode mode) {
     const auto report = train_step();
     console.on_step(report);
     writer_->check();
-    if (is_logged(report.step) || report.skipped) {
-      folder.lock().check();
-      files.on_step(report);
-    }
+    folder.lock().check();
+    if (is_logged(report.step) || report.skipped) files.on_step(report);
+    files.tick();
     check_divergence(report);
     if (evaluation_due()) {
       if (!evaluate_epoch(files, console)) return stop(folder, files);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/check.h"
+#include "core/machine.h"
 #include "data/loader.h"
 #include "data/sampler.h"
 #include "train/batch_plan.h"
@@ -36,9 +37,15 @@ class Trainer {
 
  private:
   // One step (train_step.cpp).
+  /// take_step(), with memory that ran out said in one sentence (DeviceError).
   StepReport train_step();
+  StepReport take_step();
+  /// What a log step tells beside the step itself: memory, share of the peak, time left.
+  void add_run_figures(StepReport& report) const;
   /// Forward and backward of one micro-batch; returns its part of the mean loss.
   torch::Tensor micro_step(const Batch& batch, const Rotations& rotations, const Mix& mix, int64_t global_count);
+  /// A forward and backward pass on an empty batch of this size, for find_micro_batch; leaves no gradient.
+  void try_micro_batch(int64_t micro_batch);
   void start_loader();
   std::optional<WorkItem> work(int64_t number);
 
@@ -57,6 +64,8 @@ class Trainer {
   bool is_logged(int64_t step) const { return step % config_.log.every_steps == 0 || step == total_steps(); }
   ExitCode stop(RunFolder& folder, MetricFiles& files);
   void check_divergence(const StepReport& report) const;
+  /// The CPU's FMA peak at the run's threads and precision (40 ms), for the share of it; unknown on other devices.
+  void measure_peak();
   void write_summary(const RunFolder& folder, const std::string& state);
   NamedTensors checkpoint_tensors() const;
 
@@ -69,6 +78,7 @@ class Trainer {
   Schedule schedule_;
   std::optional<Ema> ema_;
   RunState state_;
+  std::optional<FmaPeak> peak_;
   std::optional<Classification> final_test_;  // of the test set at the end, where evaluations use a holdout
   CheckpointWriter* writer_ = nullptr;          // while run() runs
   int64_t resumed_step_ = 0;

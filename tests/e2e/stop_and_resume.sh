@@ -3,7 +3,7 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=expect.sh
 source "$(dirname "$0")/expect.sh"
-config=(--config arrows_tiny_liere.yaml threads=1 log.every_steps=1)
+config=(--config arrows_tiny_liere.yaml threads=1 log.every_steps=1 log.flush_seconds=0)
 
 newest_step() { # of a run folder's checkpoints, without leading zeros
   local newest

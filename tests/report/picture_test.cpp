@@ -67,6 +67,54 @@ TEST_CASE("charts carry the runs' colours, intervals and levels") {
   CHECK(sizes.x_ticks == std::vector<std::pair<double, std::string>>{{60, "60"}, {84, "84"}});
 }
 
+TEST_CASE("a group of seeds is one curve within a band, where all runs were evaluated") {
+  TemporaryFolder temporary;
+  const auto a = make_run(temporary.path() / "a", "A", 90, true, 0), b = make_run(temporary.path() / "b", "A", 80, true, 1);
+  put(b / "metrics.jsonl", test::metrics({40, 72}) + R"({"event":"eval","epoch":3,"step":300,"samples":19999,"top1":80,"count":2000})" + "\n");
+  const auto runs = read_runs({a, b, make_run(temporary.path() / "c", "C", 70)});
+  const Chart chart = learning_curves(runs);
+  REQUIRE(chart.curves.size() == 2);
+  const Curve& group = chart.curves[0];
+  CHECK(group.label == "A, 2 seeds");
+  CHECK(group.band);
+  REQUIRE(group.points.size() == 2);  // the third evaluations were at different samples
+  CHECK(group.points[0].low == 40);
+  CHECK(group.points[0].y == Approx(42.5));
+  CHECK(group.points[0].high == 45);
+  CHECK(chart.curves[1].color == 1);
+  CHECK_FALSE(chart.curves[1].band);
+  CHECK(contains(plot_script(chart), "using 1:3:4 with filledcurves"));
+  const Chart sizes = accuracy_over_size(runs);
+  REQUIRE(sizes.curves.size() == 2);
+  CHECK(sizes.curves[0].points[0].low == Approx(74));
+  CHECK(sizes.curves[0].points[0].high == Approx(84));
+}
+
+TEST_CASE("orthogonality on a logarithmic axis, thinned to its largest values") {
+  TemporaryFolder temporary;
+  std::string events;
+  for (int i = 1; i <= 2000; ++i)
+    events += R"({"event":"train","step":)" + std::to_string(i) + R"(,"samples":)" + std::to_string(64 * i) + R"(,"orthogonality":)" + (i == 1003 ? "5e-5" : i == 7 ? "0" : "2e-7") + "}\n";
+  put(temporary.path() / "a/metrics.jsonl", events);
+  put(temporary.path() / "none/metrics.jsonl", test::metrics({50}));
+  const auto runs = read_runs({temporary.path() / "a", temporary.path() / "none"});
+  const Chart chart = orthogonality_curves(runs);
+  REQUIRE(chart.curves.size() == 1);
+  CHECK(chart.log_y);
+  CHECK(chart.curves[0].points.size() <= 301);
+  double highest = 0;
+  for (const Point& point : chart.curves[0].points) {
+    CHECK(point.y > 0);
+    highest = std::max(highest, point.y);
+  }
+  CHECK(highest == 5e-5);
+  CHECK(contains(plot_script(chart), "set logscale y"));
+  CHECK(contains(plot_script(chart), "set yrange [1e-07:0.0001]"));
+  if (!gnuplot_found()) return;
+  write_report(runs, 90, temporary.path() / "out");
+  check_picture(temporary.path() / "out/orthogonality.png");
+}
+
 TEST_CASE("a report with pictures, whatever the labels hold") {
   if (!gnuplot_found()) return;
   TemporaryFolder temporary;

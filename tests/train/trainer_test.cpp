@@ -39,8 +39,7 @@ std::string comparable_metrics(const fs::path& run) {
   std::istringstream lines(read_file(run / "metrics.jsonl"));
   for (std::string line; std::getline(lines, line);) {
     auto object = nlohmann::json::parse(line);
-    object.erase("samples_per_second");
-    object.erase("data_wait");
+    for (const char* key : {"samples_per_second", "data_wait", "mfu", "memory", "seconds_left"}) object.erase(key);
     text += object.dump() + "\n";
   }
   return text + read_file(run / "metrics.csv");
