@@ -48,6 +48,7 @@ int run(int argc, char** argv) {
     std::cout << dry_run_report(experiment.config);
     return 0;
   }
+  if (dry_run.empty()) check_output_folder(experiment.config.output);
   const auto device = open_device(experiment.config);
   Trainer trainer(experiment, device);
   if (dry_run == "step") {
@@ -56,6 +57,11 @@ int run(int argc, char** argv) {
   }
   return static_cast<int>(trainer.run(force ? ResumeMode::kForce : resume ? ResumeMode::kInsist : ResumeMode::kAuto));
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+// LibTorch initialises itself for a quarter of a second before main: a scheduler's signal in that time must not kill the job either.
+[[gnu::section(".preinit_array"), gnu::used]] void (*const before_libraries)() = install_stop_signals;
+#endif
 
 }  // namespace
 

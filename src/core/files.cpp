@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "core/check.h"
@@ -94,10 +95,51 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
     ::unlink(temporary.c_str());
     throw;
   }
-  const Descriptor folder(::open(folder_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder.get() < 0) fail_writing(path, "opening its folder");
-  // EINVAL: file systems that do not sync folders.
-  if (::fsync(folder.get()) != 0 && errno != EINVAL) fail_writing(path, "fsync of its folder");
+  try {
+    sync_folder(folder_path);
+  } catch (const std::system_error& error) {
+    errno = error.code().value();
+    fail_writing(path, "fsync of its folder");
+  }
+}
+
+void sync_folder(const std::filesystem::path& folder) {
+  const Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (opened.get() < 0) throw std::system_error(errno, std::generic_category());
+  while (::fsync(opened.get()) != 0) {
+    if (errno == EINTR) continue;
+    if (errno == EINVAL) return;
+    throw std::system_error(errno, std::generic_category());
+  }
+}
+
+void copy_file_to_disk(const std::filesystem::path& from, const std::filesystem::path& to) {
+  std::error_code error;
+  const bool copied = std::filesystem::copy_file(from, to, error);
+  if (copied && !error) {
+    const Descriptor file(::open(to.c_str(), O_RDONLY | O_CLOEXEC));
+    if (file.get() >= 0 && ::fsync(file.get()) == 0) return;
+    error = {errno, std::generic_category()};
+  }
+  if (error != std::errc::file_exists) ::unlink(to.c_str());
+  throw std::system_error(error);
+}
+
+int write_probe(const std::filesystem::path& folder) {
+  const auto base = folder / ("probe-" + std::to_string(::getpid()));
+  const auto written = base.string() + "-0.tmp", renamed = base.string() + "-1.tmp";
+  const std::string content(4096, 'p');
+  int error = 0;
+  errno = 0;
+  {
+    Descriptor file(::open(written.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    const bool good = file.get() >= 0 && ::write(file.get(), content.data(), content.size()) == static_cast<ssize_t>(content.size()) &&
+                      ::fsync(file.get()) == 0 && file.close() == 0 && ::rename(written.c_str(), renamed.c_str()) == 0;
+    if (!good) error = errno != 0 ? errno : ENOSPC;
+  }
+  ::unlink(written.c_str());
+  ::unlink(renamed.c_str());
+  return error;
 }
 
 }  // namespace liere

@@ -13,4 +13,13 @@ std::string read_file(const std::filesystem::path& path, uint64_t limit = uint64
 /// Replaces `path` atomically: temporary beside it, fsync, rename, fsync of the folder. Throws Error(kFailure) naming path and errno.
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
+/// Puts a folder's entries on the disk; file systems that cannot are passed over. Throws std::system_error.
+void sync_folder(const std::filesystem::path& folder);
+
+/// Copies to `to`, which must not exist, and puts it on the disk. Throws std::system_error; nothing is left then.
+void copy_file_to_disk(const std::filesystem::path& from, const std::filesystem::path& to);
+
+/// Writes, synchronises, renames and removes a small file in `folder`: 0, or the errno with which that fails.
+int write_probe(const std::filesystem::path& folder);
+
 }  // namespace liere

@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/files.h"
 #include "core/safetensors_header.h"
 
 namespace liere::safetensors {
@@ -63,19 +64,6 @@ void write_all(int fd, const char* data, size_t size) {
 void sync(int fd) {
   while (::fsync(fd) != 0)
     if (errno != EINTR) throw_errno();
-}
-
-void sync_folder(const std::filesystem::path& folder) {
-  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) throw_errno();
-  int error = 0;
-  while (::fsync(fd) != 0) {
-    if (errno == EINTR) continue;
-    if (errno != EINVAL) error = errno;  // EINVAL: a file system that does not sync folders
-    break;
-  }
-  ::close(fd);
-  if (error != 0) throw std::system_error(error, std::generic_category());
 }
 
 int create_beside(const std::filesystem::path& path, std::filesystem::path& temporary) {
@@ -157,7 +145,7 @@ struct File::Mapping {
       if (const std::string format = foreign_format(content); !format.empty()) {
         throw CheckpointError(
             path.string() + " is " + format +
-            ", not a safetensors file. Such files can run code when read and are refused: convert it with scripts/convert_checkpoint.py");
+            ", not a safetensors file. Such files can run code when read and are refused: convert it to safetensors with Python, where you trust it");
       }
       refuse(length);
     }
@@ -245,7 +233,7 @@ void write(const std::filesystem::path& path, const std::vector<TensorView>& ten
   write(path, header(tensors, metadata), tensors);
 }
 
-void write(const std::filesystem::path& path, const std::string& header, const std::vector<TensorView>& tensors) {
+void write(const std::filesystem::path& path, const std::string& header, const std::vector<TensorView>& tensors, const Publish& publish) {
   check_tensors(tensors);
   uint64_t length = 0, data_bytes = 0, position = 0;
   for (const TensorView& tensor : tensors) data_bytes += tensor.data.size();
@@ -276,9 +264,12 @@ void write(const std::filesystem::path& path, const std::string& header, const s
     for (const TensorView& tensor : tensors) write_all(fd, reinterpret_cast<const char*>(tensor.data.data()), tensor.data.size());
     sync(fd);
     if (::close(std::exchange(fd, -1)) != 0 && errno != EINTR) throw_errno();
-    if (::rename(temporary.c_str(), path.c_str()) != 0) throw_errno();
-    created = false;
-    renamed = true;
+    const auto rename = [&] {
+      if (::rename(temporary.c_str(), path.c_str()) != 0) throw_errno();
+      created = false;
+      renamed = true;
+    };
+    publish ? publish(temporary, rename) : rename();
     sync_folder(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."));
   } catch (const std::system_error& error) {
     if (fd >= 0) ::close(fd);
@@ -286,6 +277,10 @@ void write(const std::filesystem::path& path, const std::string& header, const s
     if (renamed)
       throw CheckpointError(path.string() + " was written, but its folder could not be synchronised with the disk: " + error.code().message());
     throw CheckpointError(path.string() + " could not be written: " + error.code().message() + ". The previous file, if any, is unchanged.");
+  } catch (...) {
+    if (fd >= 0) ::close(fd);
+    if (created) ::unlink(temporary.c_str());
+    throw;
   }
 }
 

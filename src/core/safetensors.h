@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -28,7 +29,7 @@ struct TensorInfo {
 /// A validated file, mapped read-only for the object's life.
 class File {
  public:
-  /// Throws CheckpointError naming the path and what is wrong. A pickle or zip is refused by its magic with the remedy (scripts/convert_checkpoint.py).
+  /// Throws CheckpointError naming the path and what is wrong. A pickle or zip is refused by its magic with the remedy.
   static File open(const std::filesystem::path& path);
   const std::map<std::string, std::string>& metadata() const;
   const std::map<std::string, TensorInfo>& tensors() const;
@@ -56,7 +57,9 @@ std::string header(const std::vector<TensorView>& tensors, const std::map<std::s
 /// Writes atomically: a temporary file beside `path`, fsync, rename, fsync of the folder. On failure the old file is intact and the temporary is gone.
 /// Throws CheckpointError with errno's text.
 void write(const std::filesystem::path& path, const std::vector<TensorView>& tensors, const std::map<std::string, std::string>& metadata);
+/// Gives the finished, synchronised temporary file its name by calling `rename`, or throws and so discards it.
+using Publish = std::function<void(const std::filesystem::path& temporary, const std::function<void()>& rename)>;
 /// The same with a ready header (from `header`, possibly with digests filled in).
-void write(const std::filesystem::path& path, const std::string& header, const std::vector<TensorView>& tensors);
+void write(const std::filesystem::path& path, const std::string& header, const std::vector<TensorView>& tensors, const Publish& publish = {});
 
 }  // namespace liere::safetensors

@@ -10,23 +10,11 @@
 
 #include "train/checkpoint.h"
 #include "train/experiment.h"
+#include "train/folder_lock.h"
 
 namespace liere {
 
 enum class ResumeMode { kAuto, kInsist, kForce };
-
-/// Holds FOLDER/lock, which names process and host, against other processes for the object's life.
-class FolderLock {
- public:
-  explicit FolderLock(const std::filesystem::path& folder);
-  ~FolderLock();
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
-
- private:
-  std::filesystem::path file_;
-  int descriptor_ = -1;
-};
 
 class RunFolder {
  public:
@@ -40,6 +28,7 @@ class RunFolder {
   RunFolder& operator=(const RunFolder&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
+  const FolderLock& lock() const { return *lock_; }
   /// The checkpoint to resume from, verified.
   const std::optional<std::filesystem::path>& resume_from() const { return resume_from_; }
   /// Opens log.txt and writes config.yaml; call once it is certain that the run begins.
@@ -50,6 +39,10 @@ class RunFolder {
   std::unique_ptr<FolderLock> lock_;
   std::optional<std::filesystem::path> resume_from_;
 };
+
+/// Finds out in milliseconds, before data and model are built, whether the run folder `output` can be made and written to; leaves no trace.
+/// Throws CheckpointError: a file in its place, a folder that cannot be made, read-only, full.
+void check_output_folder(const std::filesystem::path& output);
 
 /// A run folder or a checkpoint file as --checkpoint names it -> the checkpoint file (a folder's newest valid one) and the run folder. Throws CheckpointError.
 struct CheckpointChoice {

@@ -50,8 +50,9 @@ NamedTensors Trainer::checkpoint_tensors() const {
 }
 
 void Trainer::resume(const std::filesystem::path& checkpoint) {
-  const auto info = load_checkpoint(checkpoint, checkpoint_tensors(), /*weights_only=*/false);
+  const auto info = load_checkpoint(checkpoint, checkpoint_tensors(), CheckpointPart::kEverything, identity_lines(config_));
   state_ = info.state;
+  resumed_step_ = state_.step;
   parts_.optimizer->set_updates(state_.step - state_.skipped);
   log_info("resuming from " + checkpoint.string() + " (step " + format_count(state_.step) + " of " + format_count(total_steps()) + ")");
   if (info.threads != torch::get_num_threads())
@@ -65,13 +66,16 @@ void Trainer::import_initial_weights() {
   if (ema_) ema_->reset(parts_.model->named_weights());
 }
 
-bool Trainer::save(RunFolder& folder, MetricFiles& files) {
+bool Trainer::save(MetricFiles& files, bool best) {
   if (state_.skipped_in_a_row > 0) return false;
-  state_.metric_offsets = files.offsets();
+  try {
+    state_.metric_offsets = files.offsets();
+  } catch (const CheckpointError& error) {
+    writer_->fail(error.what());
+    return false;
+  }
   CheckpointInfo info{state_, dump(config_), identity_lines(config_), parts_.train_set->class_names(), experiment_.name, static_cast<int>(torch::get_num_threads())};
-  save_checkpoint(checkpoint_path(folder.path(), state_.step), checkpoint_tensors(), info);
-  prune_checkpoints(folder.path(), config_.checkpoint.keep);
-  return true;
+  return writer_->submit(checkpoint_tensors(), std::move(info), best);
 }
 
 std::optional<Classification> Trainer::evaluate_on(const Dataset& dataset, const std::string& title) {
@@ -85,7 +89,7 @@ std::optional<Classification> Trainer::evaluate_on(const Dataset& dataset, const
   return result;
 }
 
-bool Trainer::evaluate_epoch(RunFolder& folder, MetricFiles& files, Console& console) {
+bool Trainer::evaluate_epoch(MetricFiles& files, Console& console) {
   console.pause();
   files.flush();
   const auto result = evaluate_on(parts_.validation_set(), "evaluate");
@@ -101,7 +105,7 @@ bool Trainer::evaluate_epoch(RunFolder& folder, MetricFiles& files, Console& con
   state_.loss_count = 0;
   files.on_evaluation(report);
   console.on_evaluation(report, config_.train.epochs);
-  if (save(folder, files) && report.best) publish_best(folder.path(), checkpoint_path(folder.path(), state_.step));
+  save(files, report.best);
   return true;
 }
 
@@ -124,7 +128,8 @@ void Trainer::check_divergence(const StepReport& report) const {
 }
 
 ExitCode Trainer::stop(RunFolder& folder, MetricFiles& files) {
-  const bool saved = save(folder, files);
+  const bool saved = state_.step == resumed_step_ || save(files, /*best=*/false);
+  writer_->finish();
   write_summary(folder, "stopped");
   log_info(std::string(stop_signal_name()) + ": stopped at step " + format_count(state_.step) + " of " + format_count(total_steps()) +
            (saved ? ", saved. The same command goes on from there." : ", not saved: the last steps were non-finite. The same command goes on from the checkpoint before them."));
@@ -138,28 +143,33 @@ ExitCode Trainer::run(ResumeMode mode) {
   folder.begin(dump(config_));
   MetricFiles files(folder.path(), state_.metric_offsets,
                     {.flush_seconds = config_.log.flush_seconds, .tensorboard = config_.log.tensorboard, .step = state_.step, .config = dump(config_)});
+  CheckpointWriter writer(folder.path(), &folder.lock(), config_.checkpoint);
+  writer_ = &writer;
   const int64_t total = total_steps();
   log_info("run folder " + folder.path().string() + ": " + encoding_label(config_.model.position) + ", " + format_count(parts_.model->parameter_count()) + " parameters, " +
            format_count(total) + " steps of " + format_count(config_.train.batch_size) + " images, " + std::string(name_of(config_.train.precision)) + " on " + device_.str());
   measure_peak();
   Console console(total, steps_per_epoch(), state_.step);
 
-  if (evaluation_due() && !evaluate_epoch(folder, files, console)) return stop(folder, files);
+  if (evaluation_due() && !evaluate_epoch(files, console)) return stop(folder, files);
   while (state_.step < total) {
+    if (stop_requested()) return stop(folder, files);
     const auto report = train_step();
     console.on_step(report);
+    writer_->check();
+    folder.lock().check();
     if (is_logged(report.step) || report.skipped) files.on_step(report);
     files.tick();
     check_divergence(report);
     if (evaluation_due()) {
-      if (!evaluate_epoch(folder, files, console)) return stop(folder, files);
+      if (!evaluate_epoch(files, console)) return stop(folder, files);
     } else if (checkpoint_due()) {
-      save(folder, files);
+      save(files, /*best=*/false);
     }
-    if (stop_requested() && state_.step < total) return stop(folder, files);
   }
   console.pause();
   if (parts_.holdout_set && !(final_test_ = evaluate_on(*parts_.test_set, "test"))) return stop(folder, files);
+  writer_->finish();
   write_summary(folder, "done");
   log_info("done: " + format_count(state_.step) + " steps in " + format_duration(state_.seconds) + "; results in " + folder.path().string());
   return ExitCode::kDone;

@@ -9,7 +9,7 @@
 #include "data/loader.h"
 #include "data/sampler.h"
 #include "train/batch_plan.h"
-#include "train/checkpoint.h"
+#include "train/checkpoint_writer.h"
 #include "train/ema.h"
 #include "train/evaluator.h"
 #include "train/observers.h"
@@ -54,10 +54,10 @@ class Trainer {
   /// The weights of init.checkpoint, where one is named.
   void import_initial_weights();
   /// False, and nothing is written, while the last steps were skipped as non-finite: the weights may be the cause.
-  bool save(RunFolder& folder, MetricFiles& files);
+  bool save(MetricFiles& files, bool best);
   std::optional<Classification> evaluate_on(const Dataset& dataset, const std::string& title);
   /// False when stopped meanwhile.
-  bool evaluate_epoch(RunFolder& folder, MetricFiles& files, Console& console);
+  bool evaluate_epoch(MetricFiles& files, Console& console);
   bool evaluation_due() const;
   bool checkpoint_due() const;
   /// Whether the step's report goes into the metric files (a skipped step's always does).
@@ -80,6 +80,8 @@ class Trainer {
   RunState state_;
   std::optional<FmaPeak> peak_;
   std::optional<Classification> final_test_;  // of the test set at the end, where evaluations use a holdout
+  CheckpointWriter* writer_ = nullptr;          // while run() runs
+  int64_t resumed_step_ = 0;
   std::unique_ptr<Loader> loader_;
   int64_t first_batch_ = 0;                   // number of the loader's first batch, counted from the start of the run
 };

@@ -58,7 +58,7 @@ TEST_CASE("a checkpoint round-trips tensors and state", "[checkpoint]") {
   CHECK(path.filename() == "step-00000012.safetensors");
   save_checkpoint(path, some_tensors(1), some_info());
   auto tensors = some_tensors(0);
-  const auto info = load_checkpoint(path, tensors, false);
+  const auto info = load_checkpoint(path, tensors, CheckpointPart::kEverything);
   const auto expected = some_tensors(1);
   for (size_t i = 0; i < tensors.size(); ++i) CHECK(torch::equal(tensors[i].second, expected[i].second));
   CHECK(info.state.step == 12);
@@ -107,7 +107,7 @@ TEST_CASE("another model's checkpoint is refused with the differences listed", "
   const auto path = checkpoint_path(folder.path(), 1);
   save_checkpoint(path, some_tensors(), some_info());
   NamedTensors other = {{"head.weight", torch::zeros({3, 5})}, {"generators", torch::zeros({6})}, {"extra", torch::zeros({1})}};
-  const auto message = error_of([&] { load_checkpoint(path, other, true); });
+  const auto message = error_of([&] { load_checkpoint(path, other, CheckpointPart::kWeights); });
   CHECK(message.find("head.weight: the file has [3, 4], the model [3, 5]") != std::string::npos);
   CHECK(message.find("generators: the file has F64, the model F32") != std::string::npos);
   CHECK(message.find("extra: missing in the file") != std::string::npos);

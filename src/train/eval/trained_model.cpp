@@ -29,7 +29,7 @@ void load_weights(TrainedModel& trained) {
   if (!trained.model.is_empty()) return;
   Vit model(trained.config.model, static_cast<int64_t>(trained.info.class_names.size()));
   model->to(torch::kCPU, parameter_dtype(trained.config.train.precision));
-  load_checkpoint(trained.checkpoint.file, model->named_weights(), /*weights_only=*/true, /*average=*/trained.config.eval.weights == EvalWeights::kEma);
+  load_checkpoint(trained.checkpoint.file, model->named_weights(), trained.config.eval.weights == EvalWeights::kEma ? CheckpointPart::kAverage : CheckpointPart::kWeights);
   model->to(trained.device);
   trained.model = model;
 }

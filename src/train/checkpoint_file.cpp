@@ -1,0 +1,252 @@
+#include "train/checkpoint_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "core/check.h"
+#include "core/files.h"
+#include "core/log.h"
+#include "train/folder_lock.h"
+
+namespace liere {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr auto kFormat = "liere-1";
+constexpr auto kHeaderDigestKey = "xxh3.header";
+const std::string kZeroDigest(16, '0');
+
+std::string hex_digest(const void* data, size_t size) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(XXH3_64bits(data, size)));
+  return text;
+}
+
+/// Where the header's own digest stands in the header, after `"xxh3.header":"`.
+size_t header_digest_position(const std::string& header) {
+  const std::string key = std::string("\"") + kHeaderDigestKey + "\":\"";
+  const auto at = header.find(key);
+  return at == std::string::npos ? at : at + key.size();
+}
+
+std::map<std::string, std::string> metadata_of(const CheckpointInfo& info, const json& digests) {
+  const auto& s = info.state;
+  const json best = {{"top1", s.best.top1}, {"epoch", s.best.epoch}, {"step", s.best.step}};
+  const json evaluated = {{"count", s.evaluated.count}, {"correct1", s.evaluated.correct1}, {"correct5", s.evaluated.correct5}, {"loss_sum", s.evaluated.loss_sum}};
+  const json training_loss = {{"sum", s.loss_sum}, {"count", s.loss_count}};
+  return {{"format", kFormat},
+          {"step", std::to_string(s.step)},
+          {"epoch", std::to_string(s.epoch)},
+          {"samples", std::to_string(s.samples)},
+          {"evaluated_step", std::to_string(s.evaluated_step)},
+          {"evaluated", evaluated.dump()},
+          {"training_loss", training_loss.dump()},
+          {"skipped", std::to_string(s.skipped)},
+          {"skipped_in_a_row", std::to_string(s.skipped_in_a_row)},
+          {"seconds", json(s.seconds).dump()},
+          {"best", best.dump()},
+          {"metric_offsets", json(s.metric_offsets).dump()},
+          {"config", info.config},
+          {"identity", json(info.identity_lines).dump()},
+          {"class_names", json(info.class_names).dump()},
+          {"name", info.name},
+          {"threads", std::to_string(info.threads)},
+          {"xxh3", digests.dump()},
+          {kHeaderDigestKey, kZeroDigest}};
+}
+
+CheckpointInfo info_of(const std::map<std::string, std::string>& metadata) {
+  CheckpointInfo info;
+  auto& s = info.state;
+  s.step = std::stoll(metadata.at("step"));
+  s.epoch = std::stoll(metadata.at("epoch"));
+  s.samples = std::stoll(metadata.at("samples"));
+  s.evaluated_step = std::stoll(metadata.at("evaluated_step"));
+  const auto evaluated = json::parse(metadata.at("evaluated"));
+  s.evaluated = {evaluated.at("count").get<int64_t>(), evaluated.at("correct1").get<int64_t>(), evaluated.at("correct5").get<int64_t>(), evaluated.at("loss_sum").get<double>()};
+  const auto training_loss = json::parse(metadata.at("training_loss"));
+  s.loss_sum = training_loss.at("sum").get<double>();
+  s.loss_count = training_loss.at("count").get<int64_t>();
+  s.skipped = std::stoll(metadata.at("skipped"));
+  s.skipped_in_a_row = std::stoll(metadata.at("skipped_in_a_row"));
+  s.seconds = json::parse(metadata.at("seconds")).get<double>();
+  const auto best = json::parse(metadata.at("best"));
+  s.best = {best.at("top1").get<double>(), best.at("epoch").get<int64_t>(), best.at("step").get<int64_t>()};
+  s.metric_offsets = json::parse(metadata.at("metric_offsets")).get<std::map<std::string, int64_t>>();
+  info.config = metadata.at("config");
+  info.identity_lines = json::parse(metadata.at("identity")).get<std::vector<std::string>>();
+  info.class_names = json::parse(metadata.at("class_names")).get<std::vector<std::string>>();
+  info.name = metadata.at("name");
+  info.threads = std::stoi(metadata.at("threads"));
+  return info;
+}
+
+[[noreturn]] void fail(const fs::path& path, int error) { throw CheckpointError("cannot write " + path.string() + ": " + std::strerror(error) + "."); }
+
+void guarded(const FolderLock* lock, const std::function<void()>& action) { lock ? lock->guarded(action) : action(); }
+
+/// A checkpoint names the bytes of the metric files that belong to it: they must be on the disk before it is. Absent files are passed over.
+void sync_metric_files(const fs::path& run, const std::map<std::string, int64_t>& offsets) {
+  for (const auto& [name, bytes] : offsets) {
+    const auto path = run / name;
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0 && errno == ENOENT) continue;
+    if (descriptor < 0) fail(path, errno);
+    const int error = ::fdatasync(descriptor) == 0 || errno == EINVAL ? 0 : errno;
+    ::close(descriptor);
+    if (error != 0) fail(path, error);
+  }
+}
+
+void remove_older(const std::vector<fs::path>& newest_first, int64_t keep, const FolderLock* lock) {
+  if (newest_first.size() <= static_cast<size_t>(keep)) return;
+  guarded(lock, [&] {
+    std::error_code error;
+    for (size_t i = static_cast<size_t>(keep); i < newest_first.size(); ++i)
+      if (!fs::remove(newest_first[i], error) && error) log_warning("cannot remove the old checkpoint " + newest_first[i].string() + ": " + error.message() + ".");
+  });
+}
+
+}  // namespace
+
+void write_checkpoint(const fs::path& path, const std::vector<safetensors::TensorView>& tensors, const CheckpointInfo& info, const FolderLock* lock) {
+  json digests = json::object();
+  for (const auto& tensor : tensors) digests[tensor.name] = hex_digest(tensor.data.data(), tensor.data.size());
+  auto header = safetensors::header(tensors, metadata_of(info, digests));
+  const auto digest = hex_digest(header.data(), header.size());
+  header.replace(header_digest_position(header), digest.size(), digest);
+  std::error_code error;
+  fs::create_directories(path.parent_path(), error);
+  if (error) throw CheckpointError("cannot create " + path.parent_path().string() + ": " + error.message() + ". Choose another output folder.");
+  safetensors::write(path, header, tensors, [&](const fs::path& temporary, const std::function<void()>& rename) {
+    verify_checkpoint(safetensors::File::open(temporary), temporary);
+    guarded(lock, rename);
+  });
+}
+
+void verify_checkpoint(const safetensors::File& file, const fs::path& path) {
+  const auto& metadata = file.metadata();
+  if (const auto format = metadata.find("format"); format == metadata.end() || format->second != kFormat)
+    throw CheckpointError(path.string() + ": expected a checkpoint of format " + kFormat + ", found " +
+                          (format == metadata.end() ? "no format entry" : "'" + format->second + "'") + ". Only files written by liere-train can be resumed or evaluated.");
+  const auto stored = file.header_bytes();
+  std::string header(reinterpret_cast<const char*>(stored.data()), stored.size());
+  const auto at = header_digest_position(header);
+  if (at == std::string::npos || at + kZeroDigest.size() > header.size()) throw CheckpointError(path.string() + ": the header's digest is missing. The file is damaged; use another checkpoint.");
+  const auto expected = header.substr(at, kZeroDigest.size());
+  header.replace(at, kZeroDigest.size(), kZeroDigest);
+  if (hex_digest(header.data(), header.size()) != expected) throw CheckpointError(path.string() + ": the header's digest does not match. The file is damaged; use another checkpoint.");
+  const auto listed = metadata.find("xxh3");
+  const auto digests = json::parse(listed == metadata.end() ? "" : listed->second, nullptr, /*allow_exceptions=*/false);
+  for (const auto& [name, tensor] : file.tensors()) {
+    const auto data = file.data(name);
+    if (!digests.contains(name) || digests.at(name) != hex_digest(data.data(), data.size()))
+      throw CheckpointError(path.string() + ": the digest of tensor '" + name + "' does not match. The file is damaged; use another checkpoint.");
+  }
+}
+
+CheckpointInfo verified_info(const safetensors::File& file, const fs::path& path) {
+  verify_checkpoint(file, path);
+  try {
+    return info_of(file.metadata());
+  } catch (const std::exception& error) {
+    throw CheckpointError(path.string() + ": the metadata is incomplete (" + error.what() + "). The file was written by another version; use another checkpoint.");
+  }
+}
+
+CheckpointInfo read_checkpoint_info(const fs::path& path) { return verified_info(safetensors::File::open(path), path); }
+
+fs::path checkpoint_path(const fs::path& run, int64_t step) {
+  char name[40];
+  std::snprintf(name, sizeof name, "step-%08lld.safetensors", static_cast<long long>(step));
+  return run / "checkpoints" / name;
+}
+
+fs::path best_checkpoint_path(const fs::path& run) { return run / "checkpoints" / "best.safetensors"; }
+
+std::vector<fs::path> list_checkpoints(const fs::path& run) {
+  std::vector<fs::path> paths;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(run / "checkpoints", error)) {
+    const auto name = entry.path().filename().string();
+    if (name.starts_with("step-") && name.ends_with(".safetensors")) paths.push_back(entry.path());
+  }
+  std::sort(paths.rbegin(), paths.rend());
+  return paths;
+}
+
+std::optional<fs::path> newest_valid_checkpoint(const fs::path& run) {
+  const auto paths = list_checkpoints(run);
+  for (const auto& path : paths) {
+    try {
+      verify_checkpoint(safetensors::File::open(path), path);
+      if (path != paths.front()) log_warning("using " + path.string() + " instead of " + paths.front().string() + ".");
+      return path;
+    } catch (const CheckpointError& error) {
+      log_warning(error.what());
+    }
+  }
+  if (paths.empty()) return std::nullopt;
+  throw CheckpointError("none of the " + std::to_string(paths.size()) + " checkpoints in " + (run / "checkpoints").string() +
+                        " is usable (see the warnings above). Restore one from a backup, or start anew with --force.");
+}
+
+void publish_best(const fs::path& run, const fs::path& path, const FolderLock* lock) {
+  const auto best = best_checkpoint_path(run);
+  auto temporary = best;
+  temporary += ".tmp";
+  std::error_code error;
+  fs::remove(temporary, error);
+  fs::create_hard_link(path, temporary, error);
+  try {
+    if (error) copy_file_to_disk(path, temporary);
+    guarded(lock, [&] {
+      if (::rename(temporary.c_str(), best.c_str()) != 0) fail(best, errno);
+      // Two names of one file are not renamed onto each other, and the temporary one stays.
+      ::unlink(temporary.c_str());
+    });
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+  sync_folder(best.parent_path());
+}
+
+void prune_checkpoints(const fs::path& run, int64_t keep, const FolderLock* lock) {
+  const auto paths = list_checkpoints(run);
+  if (paths.size() <= static_cast<size_t>(keep)) return;
+  try {
+    verify_checkpoint(safetensors::File::open(paths.front()), paths.front());
+  } catch (const CheckpointError& error) {
+    log_warning(std::string(error.what()) + " Older checkpoints are kept.");
+    return;
+  }
+  remove_older(paths, keep, lock);
+}
+
+void publish_checkpoint(const fs::path& run, const std::vector<safetensors::TensorView>& tensors, const CheckpointInfo& info, bool best, int64_t keep, const FolderLock* lock) {
+  const auto path = checkpoint_path(run, info.state.step);
+  try {
+    sync_metric_files(run, info.state.metric_offsets);
+    write_checkpoint(path, tensors, info, lock);
+    if (best) publish_best(run, path, lock);
+    // The newest file was read back before it got its name; one of a later step would be a damaged leftover.
+    const auto paths = list_checkpoints(run);
+    if (!paths.empty() && paths.front() == path) remove_older(paths, keep, lock);
+    else prune_checkpoints(run, keep, lock);
+  } catch (const CheckpointError&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw CheckpointError("cannot write " + path.string() + ": " + error.what());
+  }
+}
+
+}  // namespace liere
