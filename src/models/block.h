@@ -5,6 +5,7 @@
 
 #include "models/attention.h"
 #include "models/config.h"
+#include "models/fused_block.h"
 #include "models/vit.h"
 
 namespace liere {
@@ -19,6 +20,9 @@ class BlockImpl : public torch::nn::Module {
   void initialize();
 
  private:
+  /// Whether this call runs as fused_block.h's one function instead of the composed form below.
+  bool is_fused(const torch::Tensor& x_BTW, const ForwardOptions& options) const;
+  BlockWeights weights() const;
   /// x + the branch's output after dropout, LayerScale and stochastic depth.
   torch::Tensor add_branch(const torch::Tensor& x_BTW, const torch::Tensor& branch_BTW, const torch::Tensor& scale_W, const ForwardOptions& options,
                            DropoutSite site, DropoutSite path) const;

@@ -16,6 +16,7 @@ namespace liere {
 struct ForwardOptions {
   std::optional<DropoutKey> dropout;  // training (dropout and stochastic depth); absent = evaluation
   bool recompute = false;             // activation checkpointing: each block keeps only its input (models/recompute.h)
+  bool fused = true;                  // where it serves, a block runs as one function (models/fused_block.h); false: always the composed form
   torch::Tensor permutation_BN;       // int64: new token t = old token permutation[s, t], after the patch embedding and before CLS and positions
   /// When set, receives the CLS state after each block [B, W] and the attention probabilities of the CLS query [B, H, T] (computed without SDPA).
   std::vector<torch::Tensor>* cls_states = nullptr;
