@@ -4,6 +4,7 @@
 
 #include "core/check.h"
 #include "core/files.h"
+#include "core/memory.h"
 #include "train/eval_tests.h"
 #include "train/signals.h"
 
@@ -42,6 +43,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_freed_memory();
   install_stop_signals();
   return run_command([&] { return run(argc, argv); });
 }

@@ -38,7 +38,7 @@ torch::Tensor BlockImpl::add_branch(const torch::Tensor& x_BTW, const torch::Ten
 }
 
 bool BlockImpl::is_fused(const torch::Tensor& x_BTW, const ForwardOptions& options) const {
-  if (!options.fused || scale_start_ || options.cls_attention || (options.dropout && drop_path_ > 0)) return false;
+  if (!fused_ || scale_start_ || options.cls_attention || (options.dropout && drop_path_ > 0)) return false;
   return fused_block_serves(x_BTW, weights(), options);
 }
 

@@ -18,6 +18,7 @@ class BlockImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x_BTW, const Rotations& rotations, const ForwardOptions& options);
   /// LayerScale at its start value; the modules inside are initialised by VitImpl.
   void initialize();
+  void set_fused(bool fused) { fused_ = fused; }
 
  private:
   /// Whether this call runs as fused_block.h's one function instead of the composed form below.
@@ -28,6 +29,7 @@ class BlockImpl : public torch::nn::Module {
                            DropoutSite site, DropoutSite path) const;
 
   int64_t layer_;
+  bool fused_ = true;
   double dropout_, drop_path_;
   std::optional<double> scale_start_;
   torch::Tensor scale1_W_, scale2_W_;  // undefined without LayerScale

@@ -2,6 +2,7 @@
 #include "models/fused_block.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/autocast_mode.h>
 #include <torch/custom_class.h>
 
 #include <cmath>
@@ -74,7 +75,7 @@ NormPlan norm_plan(const Call& call, const at::Tensor& weight, const at::Tensor&
   return {in<float>(weight), in<float>(bias), static_cast<float>(call.settings.norm_eps), out<float>(mean), out<float>(rstd)};
 }
 
-at::Tensor linear(const at::Tensor& x, const at::Tensor& weight) { return at::mm(x, weight.to(x.scalar_type()).t()); }
+at::Tensor project(const at::Tensor& x, const at::Tensor& weight) { return at::mm(x, weight.to(x.scalar_type()).t()); }
 
 template <class T>
 at::Tensor forward_block(const Call& call, const at::Tensor& x_BTW, const Tensors& w, Tensors& s) {
@@ -88,7 +89,7 @@ at::Tensor forward_block(const Call& call, const at::Tensor& x_BTW, const Tensor
   over_chunks(kernels.add_norm, {.rows = rows, .width = width, .x = in<float>(x_BTW), .normed = out<T>(s[kNormed1]),
                                  .norm = norm_plan(call, w[kNorm1Weight], w[kNorm1Bias], s[kMean1], s[kRstd1])});
 
-  s[kQkv] = linear(s[kNormed1], w[kQkvWeight]).view({x_BTW.size(0), tokens, 3 * width});
+  s[kQkv] = project(s[kNormed1], w[kQkvWeight]).view({x_BTW.size(0), tokens, 3 * width});
   if (w[kQkvBias].defined()) s[kQkv].add_(w[kQkvBias].to(call.dtype));
   const auto heads = heads_of(s[kQkv], call.settings.heads, call.rotations);
   const auto attended = attend(heads);
@@ -99,12 +100,12 @@ at::Tensor forward_block(const Call& call, const at::Tensor& x_BTW, const Tensor
   s[kMask1] = mask_bits(call, rows, width);
   s[kY] = at::empty({rows, width}, wide);
   s[kNormed2] = at::empty({rows, width}, narrow);
-  const auto projected = linear(s[kMixed].view({rows, width}), w[kOut]);
+  const auto projected = project(s[kMixed].view({rows, width}), w[kOut]);
   over_chunks(kernels.add_norm, {.rows = rows, .width = width, .x = in<float>(x_BTW), .branch = in<T>(projected), .branch_bias = in<float>(w[kOutBias]),
                                  .mask = mask_plan(call, DropoutSite::kAttentionOut, tokens, s[kMask1]), .y = out<float>(s[kY]), .normed = out<T>(s[kNormed2]),
                                  .norm = norm_plan(call, w[kNorm2Weight], w[kNorm2Bias], s[kMean2], s[kRstd2])});
 
-  s[kHiddenIn] = linear(s[kNormed2], w[kFc1]);
+  s[kHiddenIn] = project(s[kNormed2], w[kFc1]);
   s[kMask2] = mask_bits(call, rows, hidden);
   s[kHidden] = at::empty_like(s[kHiddenIn]);
   over_chunks(kernels.gelu, {.rows = rows, .width = hidden, .branch = in<T>(s[kHiddenIn]), .bias = in<float>(w[kFc1Bias]),
@@ -112,7 +113,7 @@ at::Tensor forward_block(const Call& call, const at::Tensor& x_BTW, const Tensor
 
   s[kMask3] = mask_bits(call, rows, width);
   const auto result = at::empty(x_BTW.sizes(), wide);
-  const auto mlp_out = linear(s[kHidden], w[kFc2]);
+  const auto mlp_out = project(s[kHidden], w[kFc2]);
   over_chunks(kernels.add_norm, {.rows = rows, .width = width, .x = in<float>(s[kY]), .branch = in<T>(mlp_out), .branch_bias = in<float>(w[kFc2Bias]),
                                  .mask = mask_plan(call, DropoutSite::kMlpOut, tokens, s[kMask3]), .y = out<float>(result)});
   return result;

@@ -16,7 +16,6 @@ namespace liere {
 struct ForwardOptions {
   std::optional<DropoutKey> dropout;  // training (dropout and stochastic depth); absent = evaluation
   bool recompute = false;             // activation checkpointing: each block keeps only its input (models/recompute.h)
-  bool fused = true;                  // where it serves, a block runs as one function (models/fused_block.h); false: always the composed form
   torch::Tensor permutation_BN;       // int64: new token t = old token permutation[s, t], after the patch embedding and before CLS and positions
   /// When set, receives the CLS state after each block [B, W] and the attention probabilities of the CLS query [B, H, T] (computed without SDPA).
   std::vector<torch::Tensor>* cls_states = nullptr;
@@ -41,6 +40,8 @@ class VitImpl : public torch::nn::Module {
 
   PositionEncoding& position() { return *position_; }
   const VitConfig& config() const { return config_; }
+  /// false: blocks are always composed of single operations, also where fused_block.h serves. For comparisons; the default is true.
+  void set_fused(bool fused);
 
   /// Every parameter with its checkpoint name, in a fixed order.
   std::vector<std::pair<std::string, torch::Tensor>> named_weights() const;
