@@ -175,11 +175,11 @@ at::Tensor backward_block(const Call& call, const at::Tensor& dresult_BTW, const
 
 struct FusedBlock : torch::autograd::Function<FusedBlock> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& norm1_weight, const at::Tensor& norm1_bias,
-                            const at::Tensor& qkv, const at::Tensor& qkv_bias, const at::Tensor& o, const at::Tensor& out_bias, const at::Tensor& norm2_weight,
+                            const at::Tensor& qkv, const std::optional<at::Tensor>& qkv_bias, const at::Tensor& o, const at::Tensor& out_bias, const at::Tensor& norm2_weight,
                             const at::Tensor& norm2_bias, const at::Tensor& fc1, const at::Tensor& fc1_bias, const at::Tensor& fc2, const at::Tensor& fc2_bias,
                             const c10::intrusive_ptr<Call>& call) {
     const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
-    const Tensors weights = {norm1_weight, norm1_bias, qkv, qkv_bias, o, out_bias, norm2_weight, norm2_bias, fc1, fc1_bias, fc2, fc2_bias};
+    const Tensors weights = {norm1_weight, norm1_bias, qkv, qkv_bias.value_or(at::Tensor()), o, out_bias, norm2_weight, norm2_bias, fc1, fc1_bias, fc2, fc2_bias};
     Tensors saved;
     const auto y = call->dtype == at::kBFloat16 ? forward_block<Bfloat16Bits>(*call, x, weights, saved) : forward_block<float>(*call, x, weights, saved);
     saved.insert(saved.end(), weights.begin(), weights.end());
@@ -226,7 +226,8 @@ torch::Tensor fused_block(const torch::Tensor& x_BTW, const BlockWeights& weight
     if (rotations.wants_gradient()) call->rotations.gradient = rotations.gradient[index];
   }
   const auto& w = weights;
-  return FusedBlock::apply(x_BTW.contiguous(), w.norm1_weight, w.norm1_bias, w.qkv, w.qkv_bias, w.out, w.out_bias, w.norm2_weight, w.norm2_bias, w.fc1, w.fc1_bias, w.fc2,
+  const auto qkv_bias = w.qkv_bias.defined() ? std::optional<at::Tensor>(w.qkv_bias) : std::nullopt;
+  return FusedBlock::apply(x_BTW.contiguous(), w.norm1_weight, w.norm1_bias, w.qkv, qkv_bias, w.out, w.out_bias, w.norm2_weight, w.norm2_bias, w.fc1, w.fc1_bias, w.fc2,
                            w.fc2_bias, call);
 }
 
