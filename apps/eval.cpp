@@ -4,6 +4,7 @@
 
 #include "core/check.h"
 #include "core/files.h"
+#include "core/allocator.h"
 #include "train/eval/compare.h"
 #include "train/eval/tests.h"
 #include "train/eval_tests.h"
@@ -76,6 +77,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_freed_memory();
   install_stop_signals();
   return run_command([&] { return run(argc, argv); });
 }

@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "core/check.h"
+#include "core/allocator.h"
 #include "train/dry_run.h"
 #include "train/signals.h"
 #include "train/trainer.h"
@@ -66,6 +67,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_freed_memory();
   install_stop_signals();
   return run_command([&] { return run(argc, argv); });
 }

@@ -12,6 +12,10 @@ class AttentionImpl : public torch::nn::Module {
   /// x [B, T, W] -> [B, T, W]. Where `cls_attention` is given it receives the probabilities of the CLS query [B, H, T].
   torch::Tensor forward(const torch::Tensor& x_BTW, const Rotations& rotations, int64_t layer, std::vector<torch::Tensor>* cls_attention);
 
+  int64_t heads() const { return heads_; }
+  const Linear& qkv() const { return qkv_; }
+  const Linear& out() const { return out_; }
+
  private:
   int64_t heads_;
   Linear qkv_, out_;

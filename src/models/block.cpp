@@ -37,7 +37,18 @@ torch::Tensor BlockImpl::add_branch(const torch::Tensor& x_BTW, const torch::Ten
   return x_BTW + branch;
 }
 
+bool BlockImpl::is_fused(const torch::Tensor& x_BTW, const ForwardOptions& options) const {
+  if (!fused_ || scale_start_ || options.cls_attention || (options.dropout && drop_path_ > 0)) return false;
+  return fused_block_serves(x_BTW, weights(), options);
+}
+
+BlockWeights BlockImpl::weights() const {
+  const auto &qkv = *attention_->qkv(), &out = *attention_->out();
+  return {norm1_->weight, norm1_->bias, qkv.weight, qkv.bias, out.weight, out.bias, norm2_->weight, norm2_->bias, fc1_->weight, fc1_->bias, fc2_->weight, fc2_->bias};
+}
+
 torch::Tensor BlockImpl::forward(const torch::Tensor& x_BTW, const Rotations& rotations, const ForwardOptions& options) {
+  if (is_fused(x_BTW, options)) return fused_block(x_BTW, weights(), {attention_->heads(), layer_, dropout_, norm1_->eps()}, rotations, options);
   const auto attended = attention_->forward(norm1_->forward(x_BTW), rotations, layer_, options.cls_attention);
   const auto y_BTW = add_branch(x_BTW, attended, scale1_W_, options, DropoutSite::kAttentionOut, DropoutSite::kAttentionPath);
   const auto hidden = drop(at::gelu(fc1_->forward(norm2_->forward(y_BTW))), dropout_, options, layer_, DropoutSite::kMlpHidden);

@@ -5,6 +5,7 @@
 
 #include "models/attention.h"
 #include "models/config.h"
+#include "models/fused_block.h"
 #include "models/vit.h"
 
 namespace liere {
@@ -17,13 +18,18 @@ class BlockImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x_BTW, const Rotations& rotations, const ForwardOptions& options);
   /// LayerScale at its start value; the modules inside are initialised by VitImpl.
   void initialize();
+  void set_fused(bool fused) { fused_ = fused; }
 
  private:
+  /// Whether this call runs as fused_block.h's one function instead of the composed form below.
+  bool is_fused(const torch::Tensor& x_BTW, const ForwardOptions& options) const;
+  BlockWeights weights() const;
   /// x + the branch's output after dropout, LayerScale and stochastic depth.
   torch::Tensor add_branch(const torch::Tensor& x_BTW, const torch::Tensor& branch_BTW, const torch::Tensor& scale_W, const ForwardOptions& options,
                            DropoutSite site, DropoutSite path) const;
 
   int64_t layer_;
+  bool fused_ = true;
   double dropout_, drop_path_;
   std::optional<double> scale_start_;
   torch::Tensor scale1_W_, scale2_W_;  // undefined without LayerScale

@@ -27,6 +27,7 @@ class LayerNormImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x) const { return at::layer_norm(x, weight.sizes(), weight, bias, eps_); }
   /// Weight 1, bias 0.
   void initialize();
+  double eps() const { return eps_; }
 
   torch::Tensor weight, bias;
 

@@ -51,6 +51,10 @@ void VitImpl::initialize(uint64_t seed) {
   position_->initialize(seed);
 }
 
+void VitImpl::set_fused(bool fused) {
+  for (const auto& module : *blocks_) std::dynamic_pointer_cast<BlockImpl>(module)->set_fused(fused);
+}
+
 TokenGrid VitImpl::grid(const std::vector<int64_t>& input_size) const {
   if (input_size.size() != config_.patch.size())
     throw ConfigError("The model takes inputs of " + std::to_string(config_.patch.size()) + " spatial axes; found " + text(input_size) + ".");

@@ -40,6 +40,8 @@ class VitImpl : public torch::nn::Module {
 
   PositionEncoding& position() { return *position_; }
   const VitConfig& config() const { return config_; }
+  /// false: blocks are always composed of single operations, also where fused_block.h serves. For comparisons; the default is true.
+  void set_fused(bool fused);
 
   /// Every parameter with its checkpoint name, in a fixed order.
   std::vector<std::pair<std::string, torch::Tensor>> named_weights() const;

@@ -7,6 +7,7 @@
 #include "train/device.h"
 #include "train/loader_options.h"
 #include "train/memory.h"
+#include "train/micro_step.h"
 #include "train/mixing.h"
 #include "train/trainer.h"
 
@@ -37,25 +38,30 @@ void Trainer::start_loader() {
   loader_ = std::make_unique<Loader>(*parts_.train_set, *parts_.train_recipe, config_.seed, loader_options(config_.loader, device_), [this](int64_t number) { return work(number); });
 }
 
-torch::Tensor Trainer::micro_step(const Batch& batch, const Rotations& rotations, const Mix& mix, int64_t global_count) {
+torch::Tensor micro_step(Vit& model, const ExperimentConfig& config, torch::Device device, const Batch& batch, const Rotations& rotations, const Mix& mix, int64_t step,
+                         int64_t global_count) {
   ForwardOptions options;
-  if (config_.model.dropout > 0 || config_.model.drop_path > 0) options.dropout = DropoutKey{config_.seed, state_.step, batch.slots_B};
-  options.recompute = config_.train.activation_checkpointing;
-  const auto pairing = config_.mixup.pairing;
-  const auto input = mix_inputs(batch.input.to(device_, parameter_dtype(config_.train.precision), /*non_blocking=*/true), mix, pairing);
-  const auto labels_B = batch.labels_B.to(device_, /*non_blocking=*/true);
+  if (config.model.dropout > 0 || config.model.drop_path > 0) options.dropout = DropoutKey{config.seed, step, batch.slots_B};
+  options.recompute = config.train.activation_checkpointing;
+  const auto pairing = config.mixup.pairing;
+  const auto input = mix_inputs(batch.input.to(device, parameter_dtype(config.train.precision), /*non_blocking=*/true), mix, pairing);
+  const auto labels_B = batch.labels_B.to(device, /*non_blocking=*/true);
   torch::Tensor loss;
   {
-    AutocastScope autocast(device_.type(), config_.train.precision == Precision::kBf16);
-    const auto logits_BC = parts_.model->forward(input, rotations, options);
+    AutocastScope autocast(device.type(), config.train.precision == Precision::kBf16);
+    const auto logits_BC = model->forward(input, rotations, options);
     const auto wide_BC = logits_BC.to(torch::promoteTypes(logits_BC.scalar_type(), torch::kFloat32));
     const auto sum = mix.kind == Mix::Kind::kNone
-                         ? loss_sum(config_.loss, wide_BC, labels_B)
-                         : soft_loss_sum(config_.loss, wide_BC, mixed_targets(labels_B, wide_BC.size(1), config_.loss.label_smoothing, mix, pairing, wide_BC.scalar_type()));
+                         ? loss_sum(config.loss, wide_BC, labels_B)
+                         : soft_loss_sum(config.loss, wide_BC, mixed_targets(labels_B, wide_BC.size(1), config.loss.label_smoothing, mix, pairing, wide_BC.scalar_type()));
     loss = sum / static_cast<double>(global_count);
   }
   loss.backward();
   return loss.detach();
+}
+
+torch::Tensor Trainer::micro_step(const Batch& batch, const Rotations& rotations, const Mix& mix, int64_t global_count) {
+  return liere::micro_step(parts_.model, config_, device_, batch, rotations, mix, state_.step, global_count);
 }
 
 void Trainer::try_micro_batch(int64_t micro_batch) {

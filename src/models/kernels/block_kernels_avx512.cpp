@@ -1,0 +1,8 @@
+// The fused kernels for AVX-512 (compiled with -march=x86-64-v4; called only where the processor has it).
+#ifdef __AVX512F__
+#include <immintrin.h>
+
+#define LIERE_INSTRUCTION_SET avx512
+#define LIERE_LANES 16
+#include "models/kernels/block_kernels_body.h"
+#endif

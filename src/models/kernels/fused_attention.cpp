@@ -1,0 +1,88 @@
+#include "models/kernels/fused_attention.h"
+
+#include <ATen/Parallel.h>
+
+#include <cmath>
+
+#include "models/kernels/short_attention.h"
+
+namespace liere {
+namespace {
+
+AttentionHeads views_of(const at::Tensor& qkv_BT3HD, int64_t heads) {
+  const auto parts = qkv_BT3HD.unflatten(2, {3, heads, -1}).permute({2, 0, 3, 1, 4}).unbind(0);
+  return {parts[0], parts[1], parts[2]};
+}
+
+bool is_short(const at::Tensor& q_BHTD) { return q_BHTD.scalar_type() == at::kBFloat16 && short_attention_serves(q_BHTD.size(2), q_BHTD.size(3)); }
+
+const Bfloat16Bits* in(const at::Tensor& x) { return static_cast<const Bfloat16Bits*>(x.const_data_ptr()); }
+Bfloat16Bits* out(const at::Tensor& x) { return static_cast<Bfloat16Bits*>(x.mutable_data_ptr()); }
+HeadStrides strides(const at::Tensor& x_BHTD) { return {x_BHTD.stride(0), x_BHTD.stride(1), x_BHTD.stride(2)}; }
+
+ShortAttention plan(const AttentionHeads& x, const at::Tensor& mixed_BTW, const at::Tensor& lse) {
+  const int64_t heads = x.q.size(1), tokens = x.q.size(2), dim = x.q.size(3);
+  ShortAttention p{};
+  p.heads = heads;
+  p.tokens = tokens;
+  p.dim = dim;
+  p.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(dim)));
+  p.q = in(x.q);
+  p.k = in(x.k);
+  p.v = in(x.v);
+  p.in = strides(x.q);
+  p.out = {tokens * heads * dim, dim, heads * dim};
+  p.o = out(mixed_BTW);
+  p.lse = lse.data_ptr<float>();
+  return p;
+}
+
+}  // namespace
+
+AttentionHeads heads_of(const at::Tensor& qkv_BT3HD, int64_t heads, const LayerRotations& rotations) {
+  if (rotations.kind == Rotations::Kind::kNone) return views_of(qkv_BT3HD, heads);
+  auto [q, k, v] = turn(qkv_BT3HD, heads, rotations);
+  return {q, k, v};
+}
+
+Attended attend(const AttentionHeads& x) {
+  const int64_t batch = x.q.size(0), heads = x.q.size(1), tokens = x.q.size(2), dim = x.q.size(3);
+  if (!is_short(x.q)) {
+    const auto [mixed_BHTD, lse] = at::_scaled_dot_product_flash_attention_for_cpu(x.q, x.k, x.v);
+    return {mixed_BHTD.transpose(1, 2).reshape({batch, tokens, heads * dim}), lse};
+  }
+  const Attended result{at::empty({batch, tokens, heads * dim}, x.q.options()), at::empty({batch, heads, tokens}, x.q.options().dtype(at::kFloat))};
+  const auto p = plan(x, result.mixed_BTW, result.lse);
+  at::parallel_for(0, batch * heads, 1, [&](int64_t begin, int64_t end) { short_attention(p, begin, end); });
+  return result;
+}
+
+AttentionHeads attend_backward(const AttentionHeads& x, const Attended& attended, const at::Tensor& dmixed_BTW, bool turned) {
+  const int64_t batch = x.q.size(0), heads = x.q.size(1), tokens = x.q.size(2), dim = x.q.size(3);
+  if (!is_short(x.q)) {
+    const auto by_head = [&](const at::Tensor& y_BTW) { return y_BTW.view({batch, tokens, heads, dim}).transpose(1, 2); };
+    auto [dq, dk, dv] =
+        at::_scaled_dot_product_flash_attention_for_cpu_backward(by_head(dmixed_BTW), x.q, x.k, x.v, by_head(attended.mixed_BTW), attended.lse, /*dropout_p=*/0, /*is_causal=*/false);
+    return {dq, dk, dv};
+  }
+  const auto dx = turned ? AttentionHeads{at::empty_like(x.q), at::empty_like(x.k), at::empty_like(x.v)}
+                         : views_of(at::empty({batch, tokens, 3 * heads * dim}, x.q.options()), heads);
+  auto p = plan(x, attended.mixed_BTW, attended.lse);
+  p.d_o = in(dmixed_BTW);
+  p.dq = out(dx.q);
+  p.dk = out(dx.k);
+  p.dv = out(dx.v);
+  at::parallel_for(0, batch * heads, 1, [&](int64_t begin, int64_t end) { short_attention_backward(p, begin, end); });
+  return dx;
+}
+
+at::Tensor heads_backward(const AttentionHeads& d, const at::Tensor& qkv_BT3HD, const LayerRotations& rotations) {
+  if (rotations.kind != Rotations::Kind::kNone) return turn_backward(d.q, d.k, d.v, qkv_BT3HD, rotations);
+  const int64_t batch = d.q.size(0), heads = d.q.size(1), tokens = d.q.size(2), dim = d.q.size(3);
+  // Views of one tensor (attend_backward) are that tensor; anything else is copied together.
+  if (d.k.is_alias_of(d.q) && d.v.is_alias_of(d.q) && d.q.storage_offset() == 0 && d.q.stride(2) == 3 * heads * dim)
+    return d.q.as_strided({batch, tokens, 3 * heads * dim}, {tokens * 3 * heads * dim, 3 * heads * dim, 1});
+  return at::stack({d.q, d.k, d.v}).permute({1, 3, 0, 2, 4}).reshape({batch, tokens, 3 * heads * dim});
+}
+
+}  // namespace liere
