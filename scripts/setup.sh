@@ -9,7 +9,7 @@ source "$(dirname "$0")/steps.sh"
 if [ $# -gt 0 ]; then sed -n '2,5s/^# //p' "$0"; [[ $1 == --help || $1 == -h ]] && exit 0; die 2 "setup.sh takes no arguments, '$1' was given."; fi
 
 # Tools count as installed wherever they come from; libraries must be Debian's packages.
-tools=(cmake:cmake ninja:ninja-build g++:g++ ccache:ccache git:git python3:python3 gnuplot:gnuplot-nox)
+tools=(cmake:cmake ninja:ninja-build g++:g++ ccache:ccache git:git python3:python3 gnuplot:gnuplot-nox strace:strace)
 libraries=(ca-certificates libyaml-cpp-dev libspdlog-dev libcli11-dev catch2 nlohmann-json3-dev libxxhash-dev libpng-dev libopencv-core-dev libopencv-imgproc-dev)
 
 # The NVIDIA wheels that libtorch_cpu.so itself loads (libcudart, libcupti), where there is no nvcc; with nvcc pip brings all that torch depends on.
