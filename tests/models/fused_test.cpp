@@ -87,7 +87,9 @@ void check_gelu() {
     auto u = (a.to(torch::kDouble) + bias.to(torch::kDouble)).requires_grad_();
     const auto expected = at::gelu(u) * mask.factors();
     expected.backward(dhidden.to(torch::kDouble));
-    CHECK(((hidden.to(torch::kDouble) - expected).abs() <= kTolerance<T> * (expected.abs() + 1e-2)).all().template item<bool>());
+    // In float32 the sum a + c is rounded first, and the relative condition of Phi's tail is u^2.
+    const auto spread = dtype == torch::kFloat ? expected.abs() * (1 + u.square()) : expected.abs();
+    CHECK(((hidden.to(torch::kDouble) - expected).abs() <= kTolerance<T> * (spread + 1e-2)).all().template item<bool>());
     CHECK(((da.to(torch::kDouble) - u.grad()).abs() <= kTolerance<T> * (u.grad().abs() + (dtype == torch::kFloat ? 1.0 : 1e-2))).all().template item<bool>());
     CHECK(relative(dbias_sum, u.grad().sum(0)) < 1e-6);
     CHECK(torch::equal(hidden.to(torch::kDouble) != 0, expected != 0));  // the masks, bit for bit
@@ -265,16 +267,48 @@ TEST_CASE("the fused block in bf16 is as near to float64 as the composed one und
   }
 }
 
-TEST_CASE("the fused block gives the same bits with activation checkpointing and with one thread or two") {
+TEST_CASE("the fused block gives the same bits with activation checkpointing") {
   for (const auto& encoding : {kEncodings[0], kEncodings[1]})
     for (const bool bf16 : {false, true}) {
       auto model = make(small(encoding));
-      const Threads one(1);
-      const auto kept = train(model, true, bf16);
-      CHECK(equal(kept, train(model, true, bf16, /*recompute=*/true)));
-      const Threads two(2);
-      CHECK(equal(kept, train(model, true, bf16)));
+      CHECK(equal(train(model, true, bf16), train(model, true, bf16, /*recompute=*/true)));
     }
+}
+
+TEST_CASE("fused kernels give the same bits however the work is shared out, and the block with two threads differs from one by rounding alone") {
+  // One call, and a call per chunk in reverse: what threads may do.
+  const Masked mask;
+  const auto a = values({kRows, kWidth}, 5).to(torch::kFloat), bias = values({kWidth}, 1).to(torch::kFloat), dhidden = values({kRows, kWidth}, 1, 0.4).to(torch::kFloat);
+  std::vector<torch::Tensor> whole, pieces;
+  for (auto* results : {&whole, &pieces}) {
+    const auto hidden = torch::empty_like(a), da = torch::empty_like(a), dbias = torch::empty({chunks_of(kRows), kWidth});
+    const GeluPlan<float> plan{kRows, kWidth, data<float>(a), data<float>(bias), mask.plan(), data<float>(hidden), data<float>(dhidden), data<float>(da), data<float>(dbias)};
+    const auto& kernels = block_kernels<float>();
+    for (int64_t chunk = chunks_of(kRows); chunk-- > 0;) {
+      const int64_t begin = results == &whole ? 0 : chunk, end = results == &whole ? chunks_of(kRows) : chunk + 1;
+      kernels.gelu(plan, begin, end);
+      kernels.gelu_backward(plan, begin, end);
+    }
+    *results = {hidden, da, dbias};
+  }
+  for (size_t i = 0; i < whole.size(); ++i) CHECK(torch::equal(whole[i], pieces[i]));
+
+  for (const bool bf16 : {false, true}) {
+    auto model = make(small(kEncodings[0]));
+    std::map<std::string, torch::Tensor> one, two;
+    {
+      const Threads threads(1);
+      one = train(model, true, bf16);
+    }
+    {
+      const Threads threads(2);
+      two = train(model, true, bf16);
+    }
+    for (const auto& [name, value] : one) {
+      INFO(name);
+      CHECK(relative(two.at(name), value) < (bf16 ? 2e-2 : 2e-6));  // the library's products may split their sums
+    }
+  }
 }
 
 TEST_CASE("evaluation takes the fused form too, and watching the attention does not") {
