@@ -35,8 +35,6 @@ void resolve(ExperimentConfig& config) {
   if (config.model.channels != 3) throw ConfigError("model.channels is " + std::to_string(config.model.channels) + ", but pictures have 3.");
   if (!config.train.micro_batch) config.train.micro_batch = IntegerOrAuto{config.train.batch_size};
   if (!config.train.micro_batch->automatic) check_micro_batch(config, *config.train.micro_batch);
-  if (config.eval.weights == EvalWeights::kEma && !config.ema.decay)
-    throw ConfigError("eval.weights is ema, but no average is kept: set ema.decay (0.9999, say), or eval.weights=raw.");
 }
 
 Experiment load_experiment(const std::string& config_name, const std::vector<std::string>& overrides) {
@@ -44,6 +42,8 @@ Experiment load_experiment(const std::string& config_name, const std::vector<std
   Experiment experiment{{}, load_config(path, overrides), path.stem().string()};
   decode(experiment.node, experiment.config);
   resolve(experiment.config);
+  if (experiment.config.eval.weights == EvalWeights::kEma && !experiment.config.ema.decay)
+    throw ConfigError("eval.weights is ema, but no average is kept: set ema.decay (0.9999, say), or eval.weights=raw.");
   if (experiment.config.output.empty()) experiment.config.output = "runs/" + experiment.name + "_seed" + std::to_string(experiment.config.seed);
   return experiment;
 }

@@ -26,7 +26,7 @@ bool contains(const std::string& text, const std::string& part) { return text.fi
 TEST_CASE("Wilson intervals meet known values") {
   // 8 of 10, 0 of 10, 10 of 10 and 1982 of 2000, computed with the formula in 50-digit arithmetic.
   const auto check = [](double percent, int64_t n, double low, double high) {
-    const Interval interval = wilson_interval(percent, n);
+    const liere::Interval interval = liere::wilson_interval(percent, n);
     CHECK(interval.low == Approx(low).margin(2e-10).epsilon(1e-12));
     CHECK(interval.high == Approx(high).margin(2e-10).epsilon(1e-12));
   };

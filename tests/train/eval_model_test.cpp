@@ -136,7 +136,7 @@ TEST_CASE("predictions without labels are accuracy's top-1, and labels that do n
   }
 }
 
-TEST_CASE("every test writes its files; a second call is answered from disk, also without weights and data", "[eval]") {
+TEST_CASE("every test writes its files, a second call is answered from disk, also without weights and data", "[eval]") {
   TemporaryFolder folder;
   const auto run = folder.path() / "run";
   make_run(run, tiny());

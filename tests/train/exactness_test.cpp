@@ -66,6 +66,15 @@ TEST_CASE("exactness: micro-batches in float32, first gradients to 1e-5 and 20 l
   for (const char* micro : {"8", "4"}) check_close(whole, course(gentle + std::vector<std::string>{std::string("train.micro_batch=") + micro}, 20));
 }
 
+TEST_CASE("exactness: the fused blocks alike: micro-batches, threads and recomputation without LayerScale and stochastic depth", "[exactness]") {
+  const std::vector<std::string> fused = {"train.precision=fp32", "optimizer.lr=1e-4", "model.layer_scale=null", "model.drop_path=0"};
+  const auto whole = course(fused, 20);
+  check_close(whole, course(fused + std::vector<std::string>{"train.micro_batch=4"}, 20));
+  check_close(whole, course(fused, 20, 2));
+  for (const char* precision : {"train.precision=fp32", "train.precision=bf16"})
+    CHECK(equal_bits(course(fused + std::vector<std::string>{precision}, 6).weights, course(fused + std::vector<std::string>{precision, "train.activation_checkpointing=true"}, 6).weights));
+}
+
 TEST_CASE("exactness: one thread and two", "[exactness]") {
   CHECK(difference(course({"train.precision=fp64"}, 20, 1).weights, course({"train.precision=fp64"}, 20, 2).weights) <= 1e-10);
   const std::vector<std::string> gentle = {"train.precision=fp32", "optimizer.lr=1e-4"};

@@ -61,7 +61,7 @@ TEST_CASE("init.checkpoint: another grid interpolates the position table, anothe
   CHECK_THROWS_AS(import_weights(*foreign, source.string()), CheckpointError);
 }
 
-TEST_CASE("a holdout is evaluated during training, chooses the best, and is never trained on; the test set is measured at the end", "[holdout]") {
+TEST_CASE("a holdout is evaluated during training, chooses the best, and is never trained on, the test set is measured at the end", "[holdout]") {
   TemporaryFolder folder;
   const auto run = folder.path() / "run";
   Trainer trainer(tiny_run(run, {"data.holdout=12", "data.test_size=20"}), torch::kCPU);

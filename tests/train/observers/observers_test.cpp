@@ -91,7 +91,7 @@ TEST_CASE("a step as JSON: what is known, null for a loss that is not finite", "
   CHECK(to_json(evaluation(100, "holdout"))["split"] == "holdout");
 }
 
-TEST_CASE("metrics.csv has timm's columns first; a file of an earlier version keeps its own", "[observers]") {
+TEST_CASE("metrics.csv has timm's columns first, a file of an earlier version keeps its own", "[observers]") {
   TemporaryFolder folder;
   {
     MetricFiles files(folder.path(), {});
