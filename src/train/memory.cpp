@@ -134,10 +134,9 @@ bool is_out_of_memory(const std::exception& error) {
   return text.find("can't allocate memory") != std::string::npos || text.find("not enough memory") != std::string::npos || text.find("could not create a memory") != std::string::npos;
 }
 
-std::string out_of_memory_message(const ExperimentConfig& config, VitImpl& model, torch::Device device, int64_t micro_batch) {
+std::string out_of_memory_message(const ExperimentConfig& config, VitImpl& model, torch::Device device, int64_t micro_batch, double available) {
   const auto estimate = estimate_memory(config, model);
-  // What was free before the step: its own activations have been given back by now, the state has not.
-  const double room = available_memory(device) + estimate.state;
+  const double room = available + estimate.state;
   const int64_t fits = std::min(share_of_batch(config, estimate.fitting(0.8 * room)), share_of_batch(config, micro_batch - 1));
   return "out of memory on " + device.str() + " with train.micro_batch=" + std::to_string(micro_batch) + " (about " + format_bytes(estimate.total(micro_batch)) + " needed). " +
          (fits > 0 ? "train.micro_batch=" + std::to_string(fits) + " is estimated to fit, with the same result by accumulation" : std::string("Not even the smallest micro-batch is estimated to fit")) +

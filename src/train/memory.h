@@ -32,7 +32,8 @@ int64_t find_micro_batch(const ExperimentConfig& config, VitImpl& model, torch::
 
 /// Whether an exception says that memory ran out, on the CPU or on a GPU.
 bool is_out_of_memory(const std::exception& error);
-/// One sentence: what did not fit, and the micro-batch that is estimated to.
-std::string out_of_memory_message(const ExperimentConfig& config, VitImpl& model, torch::Device device, int64_t micro_batch);
+/// One sentence: what did not fit, and the micro-batch that is estimated to. `available`: available_memory before the first step, with the weights and the
+/// optimiser in place; afterwards it says little, since freed memory stays with the process (core/allocator.h).
+std::string out_of_memory_message(const ExperimentConfig& config, VitImpl& model, torch::Device device, int64_t micro_batch, double available);
 
 }  // namespace liere

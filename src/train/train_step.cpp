@@ -80,7 +80,7 @@ StepReport Trainer::train_step() {
     return take_step();
   } catch (const std::exception& error) {
     if (!is_out_of_memory(error)) throw;
-    throw DeviceError(out_of_memory_message(config_, *parts_.model, device_, plan_.micro_batch));
+    throw DeviceError(out_of_memory_message(config_, *parts_.model, device_, plan_.micro_batch, available_at_start_));
   }
 }
 

@@ -33,6 +33,7 @@ Trainer::Trainer(const Experiment& experiment, torch::Device device)
       schedule_(config_.schedule, parts_.optimizer->peak_lr(), sampler_.steps_per_epoch(), config_.train.epochs) {
   if (config_.train.micro_batch->automatic)
     plan_.micro_batch = find_micro_batch(config_, *parts_.model, device_, [this](int64_t micro_batch) { try_micro_batch(micro_batch); });
+  available_at_start_ = available_memory(device_);
   if (config_.ema.decay) ema_.emplace(config_.ema, parts_.model->named_weights());
 }
 

@@ -82,6 +82,7 @@ class Trainer {
   std::optional<Classification> final_test_;  // of the test set at the end, where evaluations use a holdout
   CheckpointWriter* writer_ = nullptr;          // while run() runs
   int64_t resumed_step_ = 0;
+  double available_at_start_ = 0;             // bytes (train/memory.h)
   std::unique_ptr<Loader> loader_;
   int64_t first_batch_ = 0;                   // number of the loader's first batch, counted from the start of the run
 };

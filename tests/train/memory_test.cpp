@@ -62,7 +62,7 @@ TEST_CASE("memory that runs out is told from other errors, with a micro-batch th
   }
   const auto config = config_of({"train.batch_size=64"});
   auto model = model_of(config);
-  const auto message = out_of_memory_message(config, *model, torch::kCPU, 64);
+  const auto message = out_of_memory_message(config, *model, torch::kCPU, 64, available_memory(torch::kCPU));
   CHECK(message.find("train.micro_batch=64") != std::string::npos);
   CHECK(message.find("train.micro_batch=32 is estimated to fit") != std::string::npos);
   CHECK(message.find('\n') == std::string::npos);
