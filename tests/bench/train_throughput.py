@@ -5,7 +5,7 @@ usage: PYTHON=/path/to/python-with-torch tests/bench/train_throughput.py [--benc
 Both sides: ViT of 6 blocks, width 128, 2 heads of 64, MLP 256, patch 4, 32x32 pictures, batch 128, dropout 0.1, 100 classes, fused Adam, constant
 batch. Each round runs every form once; start both at the same priority (`nice` in front of this script serves all). The peer is
 tests/bench/train_peer.py; without PYTHON, or where it has no torch, the peer is skipped."""
-import argparse, json, os, statistics, subprocess, sys
+import argparse, json, os, statistics, subprocess, sys, tempfile
 
 here = os.path.dirname(os.path.abspath(__file__))
 root = os.path.dirname(os.path.dirname(here))
@@ -21,13 +21,16 @@ p.add_argument("--composed", action="store_true", help="time the composed blocks
 p.add_argument("--json")
 a = p.parse_args()
 
-POSITION = {"absolute": "{kind: absolute}", "liere_8": "{kind: liere, block_size: 8}", "rope_mixed": "{kind: rope_mixed}"}[a.encoding]
+POSITION = {"absolute": ["model.position.kind=absolute"], "liere_8": ["model.position.kind=liere", "model.position.block_size=8"], "rope_mixed": ["model.position.kind=rope_mixed"]}[a.encoding]
 MODEL = ["model.preset=custom", "model.width=128", "model.depth=6", "model.heads=2", "model.mlp=256", "model.patch=[4, 4]", "model.dropout=0.1",
-         "model.position=" + POSITION, "train.batch_size=128", "device=cpu"]
+         "train.batch_size=128", "device=cpu"] + POSITION
+
+
+FIGURES = os.path.join(tempfile.mkdtemp(), "figures.json")  # a file of its own: the program replaces what it writes to
 
 
 def liere(precision, composed):
-    command = [a.bench, "step", "--config", os.path.join(root, "configs/cifar100_absolute.yaml"), "--seconds", str(a.seconds), "--json", "/dev/stdout"]
+    command = [a.bench, "step", "--config", os.path.join(root, "configs/cifar100_absolute.yaml"), "--seconds", str(a.seconds), "--json", FIGURES]
     return command + (["--composed"] if composed else []) + MODEL + ["train.precision=" + precision, "threads=%d" % a.threads]
 
 
@@ -41,8 +44,11 @@ def rate(command):
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit("failed: %s\n%s" % (" ".join(command), done.stderr[-2000:]))
-    line = [line for line in done.stdout.splitlines() if line.startswith("{")][-1]
-    found = json.loads(line)
+    if command[0] == a.bench:
+        with open(FIGURES) as file:
+            found = json.load(file)
+    else:
+        found = json.loads([line for line in done.stdout.splitlines() if line.startswith("{")][-1])
     return found.get("mean_images_per_second", found["images_per_second"])  # both sides: all images over all seconds
 
 
