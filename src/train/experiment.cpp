@@ -39,7 +39,10 @@ void resolve(ExperimentConfig& config) {
 
 Experiment load_experiment(const std::string& config_name, const std::vector<std::string>& overrides) {
   const auto path = find_config(config_name);
-  Experiment experiment{{}, load_config(path, overrides), path.stem().string()};
+  // Not in one braced list: where load_config throws, GCC 12 destroys members of the list that were never made.
+  Experiment experiment;
+  experiment.node = load_config(path, overrides);
+  experiment.name = path.stem().string();
   decode(experiment.node, experiment.config);
   resolve(experiment.config);
   if (experiment.config.eval.weights == EvalWeights::kEma && !experiment.config.ema.decay)

@@ -21,6 +21,14 @@ says arrows_tiny_liere.yaml
 expect 2 liere-train --config arrows_tiny_liere.yaml trian.steps=3
 one_sentence
 says train
+# Broken YAML, in an override and in a file: reading it throws before anything else is there.
+expect 2 liere-train --config arrows_tiny_liere.yaml 'model.patch=[1'
+one_sentence
+expect 2 liere-train --config arrows_tiny_liere.yaml 'model.position={kind: rope}'
+one_sentence
+printf 'model: {patch: [4\n' >broken.yaml
+expect 2 liere-train --config broken.yaml
+one_sentence
 expect 2 liere-train --config arrows_tiny_liere.yaml train.stepz=3
 one_sentence
 says steps
