@@ -2,26 +2,14 @@
 #define LIERE_INSTRUCTION_SET baseline
 #define LIERE_LANES 4
 #include "models/kernels/block_kernels_body.h"
+#include "models/kernels/instruction_set.h"
 
 namespace liere {
 namespace {
 
-enum class InstructionSet { kBaseline, kAvx2, kAvx512 };
-
-InstructionSet instruction_set() {
-#if defined(__x86_64__) && defined(__GNUC__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512cd"))
-    return InstructionSet::kAvx512;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")) return InstructionSet::kAvx2;
-#endif
-  return InstructionSet::kBaseline;
-}
-
 template <class T>
 const BlockKernels<T>& choose(const BlockKernels<T>& plain, [[maybe_unused]] const BlockKernels<T>* wide, [[maybe_unused]] const BlockKernels<T>* widest) {
-  static const InstructionSet set = instruction_set();
+  const InstructionSet set = instruction_set();
   return set == InstructionSet::kAvx512 ? *widest : set == InstructionSet::kAvx2 ? *wide : plain;
 }
 

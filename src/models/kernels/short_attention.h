@@ -11,13 +11,9 @@
 #include <cstdint>
 
 #include "models/kernels/dropout.h"
+#include "models/kernels/head_strides.h"
 
 namespace liere {
-
-/// Where element (sample, head, token, channel) of a tensor lies: base + sample * samples + head * heads + token * tokens + channel, in elements.
-struct HeadStrides {
-  int64_t samples, heads, tokens;
-};
 
 struct ShortAttention {
   int64_t heads, tokens, dim;
