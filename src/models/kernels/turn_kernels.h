@@ -59,4 +59,21 @@ struct TurnKernels {
 template <class T>
 const TurnKernels<T>& turn_kernels(InstructionSet set = instruction_set());
 
+// The forms that exist; turn_kernels() chooses. Those for instruction sets of x86-64 are there only on x86-64.
+namespace baseline {
+extern const TurnKernels<float> kTurnFloat;
+extern const TurnKernels<Bfloat16Bits> kTurnBfloat16;
+extern const TurnKernels<double> kTurnDouble;
+}  // namespace baseline
+namespace avx2 {
+extern const TurnKernels<float> kTurnFloat;
+extern const TurnKernels<Bfloat16Bits> kTurnBfloat16;
+extern const TurnKernels<double> kTurnDouble;
+}  // namespace avx2
+namespace avx512 {
+extern const TurnKernels<float> kTurnFloat;
+extern const TurnKernels<Bfloat16Bits> kTurnBfloat16;
+extern const TurnKernels<double> kTurnDouble;
+}  // namespace avx512
+
 }  // namespace liere
