@@ -31,7 +31,7 @@ struct Call : torch::CustomClassHolder {
   at::ScalarType dtype = at::kFloat;  // of the branches
 };
 
-enum Saved { kX, kMean1, kRstd1, kNormed1, kQkv, kQ, kK, kV, kMixed, kLse, kMask1, kY, kMean2, kRstd2, kNormed2, kHiddenIn, kMask2, kHidden, kMask3, kSavedCount };
+enum Saved { kX, kMean1, kRstd1, kNormed1, kQkv, kMixed, kLse, kMask1, kY, kMean2, kRstd2, kNormed2, kHiddenIn, kMask2, kHidden, kMask3, kSavedCount };
 enum Weight { kNorm1Weight, kNorm1Bias, kQkvWeight, kQkvBias, kOut, kOutBias, kNorm2Weight, kNorm2Bias, kFc1, kFc1Bias, kFc2, kFc2Bias, kWeightCount };
 using Tensors = std::vector<at::Tensor>;
 
@@ -91,9 +91,9 @@ at::Tensor forward_block(const Call& call, const at::Tensor& x_BTW, const Tensor
 
   s[kQkv] = project(s[kNormed1], w[kQkvWeight]).view({x_BTW.size(0), tokens, 3 * width});
   if (w[kQkvBias].defined()) s[kQkv].add_(w[kQkvBias].to(call.dtype));
-  const auto heads = heads_of(s[kQkv], call.settings.heads, call.rotations);
+  const auto heads = heads_of(s[kQkv], call.settings.heads);
+  if (call.rotations.kind != Rotations::Kind::kNone) turn({heads.q, heads.k}, {heads.q, heads.k}, call.rotations);
   const auto attended = attend(heads);
-  if (call.rotations.kind != Rotations::Kind::kNone) std::tie(s[kQ], s[kK], s[kV]) = std::tie(heads.q, heads.k, heads.v);
   s[kMixed] = attended.mixed_BTW;
   s[kLse] = attended.lse;
 
@@ -157,9 +157,8 @@ at::Tensor backward_block(const Call& call, const at::Tensor& dresult_BTW, const
   dw[kOut] = weight_gradient(dbranch, s[kMixed].view({rows, width}));
   const auto dmixed_BTW = input_gradient(dbranch, w[kOut]).view_as(s[kMixed]);
 
-  const bool turned = call.rotations.kind != Rotations::Kind::kNone;
-  const auto heads = turned ? AttentionHeads{s[kQ], s[kK], s[kV]} : heads_of(s[kQkv], call.settings.heads, call.rotations);
-  const auto dqkv = heads_backward(attend_backward(heads, {s[kMixed], s[kLse]}, dmixed_BTW, turned), s[kQkv], call.rotations).view({rows, 3 * width});
+  const auto heads = heads_of(s[kQkv], call.settings.heads);
+  const auto dqkv = heads_backward(attend_backward(heads, {s[kMixed], s[kLse]}, dmixed_BTW), heads, call.rotations).view({rows, 3 * width});
   if (w[kQkvBias].defined()) dw[kQkvBias] = dqkv.sum(0, false, at::kFloat);
   dw[kQkvWeight] = weight_gradient(dqkv, s[kNormed1]);
   const auto dnormed1 = input_gradient(dqkv, w[kQkvWeight]);
@@ -219,12 +218,7 @@ torch::Tensor fused_block(const torch::Tensor& x_BTW, const BlockWeights& weight
   call->settings = settings;
   call->dropout = options.dropout;
   call->dtype = at::autocast::is_autocast_enabled(at::kCPU) ? at::kBFloat16 : at::kFloat;
-  call->rotations.kind = rotations.kind;
-  if (rotations.kind != Rotations::Kind::kNone) {
-    const int64_t index = rotations.layer_index(settings.layer);
-    call->rotations.value = rotations.value[index];
-    if (rotations.wants_gradient()) call->rotations.gradient = rotations.gradient[index];
-  }
+  call->rotations = LayerRotations(rotations, settings.layer);
   const auto& w = weights;
   const auto qkv_bias = w.qkv_bias.defined() ? std::optional<at::Tensor>(w.qkv_bias) : std::nullopt;
   return FusedBlock::apply(x_BTW.contiguous(), w.norm1_weight, w.norm1_bias, w.qkv, qkv_bias, w.out, w.out_bias, w.norm2_weight, w.norm2_bias, w.fc1, w.fc1_bias, w.fc2,

@@ -37,14 +37,18 @@ class PositionEncoding : public torch::nn::Module {
   /// Learned parameters of the encoding that rotate (what the paper's table of LieRE parameters counts).
   virtual int64_t rotation_parameters() const { return 0; }
 
-  /// max |R^T R - I| and the like are reported on this; overridden position rule for the resolution test.
+  /// Overrides the rule of positions, for the resolution test.
   virtual void set_position_rule(PositionRule rule) {}
+  /// How rotations are made and applied from now on; the default is kKernels.
+  void set_rotation_path(RotationPath path) { path_ = path; }
 
  protected:
   /// Adds the parameter position_embedding [T, width] (position/absolute.h).
   void add_absolute_table(const BackboneShape& shape);
+  RotationPath path() const { return path_; }
 
  private:
+  RotationPath path_ = RotationPath::kKernels;
   torch::Tensor position_embedding_TW_;  // undefined without a table
 };
 

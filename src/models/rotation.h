@@ -10,6 +10,9 @@
 
 namespace liere {
 
+/// kKernels: the device's own kernels where there are some; kReference: compositions of ATen operations, for every device, to compare with.
+enum class RotationPath { kKernels, kReference };
+
 struct Rotations {
   enum class Kind { kNone, kPairs, kBlocks };
   Kind kind = Kind::kNone;
@@ -18,9 +21,10 @@ struct Rotations {
   torch::Tensor value;
   /// Where the backward of apply adds, per micro-batch and layer, in fp32 (fp64 for fp64 models); undefined when no gradient is wanted.
   /// kPairs: [L|1, N, H|1, d/2], dL/dangle (c = cos(angle), s = sin(angle)).
-  /// kBlocks: [L|1, N, H|1, K, b, b], X = sum over the batch of dq q^T + dk k^T with dq = R^T dq', which is R^T dL/dR; only X - X^T counts (Gamma of
-  /// kernels/rotation_exp.h), so that a kernel may add X or its skew part (X - X^T) / 2.
+  /// kBlocks: [L|1, N, H|1, K, b, b], X' = sum over the batch of dq' q'^T + dk' k'^T, in the turned frame: X' = (dL/dR) R^T; only X' - X'^T counts, so
+  /// that a kernel may add X' or its skew part (X' - X'^T) / 2. The turned frame, because q' and k' may then take the place of q and k in memory.
   torch::Tensor gradient;
+  RotationPath path = RotationPath::kKernels;  // what made this set, and what applies it
 
   bool wants_gradient() const { return gradient.defined(); }
   /// The layer's slice index into dimension 0.
@@ -31,7 +35,7 @@ struct Rotations {
 double orthogonality_error(const Rotations& rotations);
 
 /// Reads q and k out of the qkv projection's output and turns them; v is copied out untouched.
-/// qkv_BTD3 [B, T, 3 H d] contiguous -> q, k, v [B, H, T, d] contiguous, in the dtype of qkv. Token 0 is CLS.
+/// qkv [B, T, 3 H d] contiguous -> q, k, v [B, H, T, d] contiguous, in the dtype of qkv. Token 0 is CLS.
 /// Differentiable in qkv; its backward adds to rotations.gradient (shared storage), so call it once per layer and forward.
 std::tuple<torch::Tensor, torch::Tensor, torch::Tensor> apply_rotations(const torch::Tensor& qkv_BT3HD, int64_t heads, const Rotations& rotations,
                                                                         int64_t layer);

@@ -4,7 +4,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=expect.sh
 source "$(dirname "$0")/expect.sh"
 
-for command in liere-train liere-eval liere-data liere-report; do
+for command in liere-train liere-eval liere-data liere-report liere-bench; do
   expect 0 "$command" --help
   says --help options
   expect 2 "$command"
@@ -65,6 +65,31 @@ printf 'no checkpoint' >broken.safetensors
 expect 4 liere-eval --checkpoint broken.safetensors --test accuracy
 one_sentence
 says broken.safetensors
+
+# Benchmarks: each prints its table, --json holds the same figures, mistakes are named.
+expect 0 liere-bench rotations --block 4 --grid 2x3 --heads 2 --head-dim 8 --seconds 0.01 --json rotations.json
+says torch.matrix_exp reference kernels 2x3
+is_file rotations.json
+expect 0 liere-bench apply --block 0,8 --tokens 5 --heads 2 --head-dim 16 --batch 2 --seconds 0.01 --json apply.json
+says pairs 'released code' bf16
+is_file apply.json
+expect 0 liere-bench encoding liere_4 --config arrows_tiny_liere.yaml --seconds 0.05 --warmup 1 --json card.json
+says LieRE_4 'blocks of 4' 'accuracy of R'
+is_file card.json
+expect 2 liere-bench rotations --grid 8y8
+one_sentence
+says 8y8 4x14x14
+expect 2 liere-bench rotations --block 7
+one_sentence
+says divide
+expect 2 liere-bench apply --block 7
+one_sentence
+expect 2 liere-bench encoding lierre_8
+one_sentence
+says liere
+expect 2 liere-bench encoding liere_7 --config arrows_tiny_liere.yaml
+one_sentence
+says divide
 
 if ! nvidia-smi -L >/dev/null 2>&1; then
   expect 5 liere-train --config arrows_tiny_liere.yaml --output run_on_gpu device=cuda

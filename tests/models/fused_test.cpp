@@ -214,19 +214,18 @@ TEST_CASE("attention of short sequences in bf16 is as near to float64 as torch's
   for (const auto& [batch, heads, tokens, dim] : std::vector<std::array<int64_t, 4>>{{3, 2, 65, 64}, {2, 1, 1, 32}, {2, 3, 16, 32}, {1, 2, 197, 64}, {1, 1, 130, 96}}) {
     INFO(tokens << " tokens of " << dim);
     const auto qkv = values({batch, tokens, 3 * heads * dim}, 2).to(torch::kBFloat16), dmixed = values({batch, tokens, heads * dim}, 1, 0.4).to(torch::kBFloat16);
-    const LayerRotations none{Rotations::Kind::kNone, {}, {}};
-    const auto split = heads_of(qkv, heads, none);
+    const auto split = heads_of(qkv, heads);
     const auto attended = attend(split);
-    const auto dqkv = heads_backward(attend_backward(split, attended, dmixed, /*turned=*/false), qkv, none);
-    // The same through tensors of their own per head, as rotations leave them.
+    const auto dqkv = heads_backward(attend_backward(split, attended, dmixed), split, LayerRotations());
+    // The same through tensors of their own per head.
     const AttentionHeads copies{split.q.contiguous(), split.k.contiguous(), split.v.contiguous()};
     CHECK(torch::equal(attend(copies).mixed_BTW, attended.mixed_BTW));
-    const auto turned = attend_backward(copies, attended, dmixed, /*turned=*/true);
-    CHECK(torch::equal(turned.k, heads_of(dqkv, heads, none).k));
+    const auto turned = attend_backward(copies, attended, dmixed);
+    CHECK(torch::equal(turned.k, heads_of(dqkv, heads).k));
 
     const auto reference = [&](torch::Dtype dtype) {
       auto x = qkv.to(dtype).requires_grad_();
-      const auto h = heads_of(x, heads, none);
+      const auto h = heads_of(x, heads);
       auto y = at::scaled_dot_product_attention(h.q, h.k, h.v).transpose(1, 2).reshape({batch, tokens, heads * dim});
       y.backward(dmixed.to(dtype));
       return std::pair{y.detach(), x.grad()};

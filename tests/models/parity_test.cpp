@@ -14,18 +14,21 @@ using namespace liere::test;
 namespace {
 
 const auto kDtypes = {torch::kDouble, torch::kFloat};
+/// The kernels and what they are compared with must both meet the goldens.
+const auto kPaths = {RotationPath::kKernels, RotationPath::kReference};
+std::string with_path(const std::string& name, RotationPath path) { return path == RotationPath::kReference ? name + " (reference path)" : name; }
 
 // ---- rotations ----
 
-void check_rotations(const Golden& golden, Parity& parity, const std::string& axes, int64_t block) {
+void check_rotations(const Golden& golden, Parity& parity, const std::string& axes, int64_t block, RotationPath path) {
   const auto name = axes + ".b" + std::to_string(block);
   const auto dtype = parity.dtype();
   const auto positions = golden.tensor(axes + ".positions", dtype);
   const auto params = golden.tensor(name + ".params", dtype);                          // [n, K, E]
   const auto cotangent = golden.tensor(name + ".G", dtype).unsqueeze(1).unsqueeze(0);  // [1, P, 1, K, b, b]
   const auto generators = params.unsqueeze(1).unsqueeze(1);                            // [n, 1, 1, K, E]
-  const auto r = rotation_exp(generators, positions, block);                           // [1, P, 1, K, b, b]
-  const auto grad = rotation_exp_gradient(generators, positions, r.transpose(-2, -1).matmul(cotangent));
+  const auto r = rotation_exp(generators, positions, block, path);                     // [1, P, 1, K, b, b]
+  const auto grad = rotation_exp_gradient(generators, positions, cotangent.matmul(r.transpose(-2, -1)), path);
   const auto expected_grad = golden.tensor(name + ".grad");
   parity.near(name + ".R", r.squeeze(0).squeeze(1), golden.tensor(name + ".R"), 5e-5);
   parity.near(name + ".loss", (r.to(torch::kDouble) * cotangent.to(torch::kDouble)).sum(), golden.tensor(name + ".loss"),
@@ -69,9 +72,11 @@ struct Subject {
   Parity& parity;
   Variant variant;
   double logit_tolerance;
+  RotationPath path;
 
   Vit model(Pool pool = Pool::kCls) const {
     Vit model = golden_model(common, position_of(golden, variant.share), parity.dtype(), pool);
+    model->position().set_rotation_path(path);
     if (golden.contains("position_embedding")) set_weight(model, "position_embedding", golden.tensor("position_embedding"));
     if (golden.contains("generators")) {
       auto generators = golden.tensor("generators");
@@ -188,15 +193,15 @@ void check_stored_rotations(const Subject& subject, Vit& model) {
   }
 }
 
-void check_model(const std::string& encoding, const std::string& dimension, torch::Dtype dtype) {
+void check_model(const std::string& encoding, const std::string& dimension, torch::Dtype dtype, RotationPath path) {
   const auto file = "model_" + encoding + "_" + dimension;
   const auto common = Golden::open("common_" + dimension), golden = Golden::open(file);
   if (!common || !golden) return;
-  Parity parity(file, dtype);
+  Parity parity(with_path(file, path), dtype);
   const double logit_tolerance = golden->metadata("block_size") == "64" ? 5e-5 : 2e-5;
   int variants = 0;
   for (const Variant& variant : kVariants) {
-    const Subject subject{*common, *golden, parity, variant, logit_tolerance};
+    const Subject subject{*common, *golden, parity, variant, logit_tolerance, path};
     if (!subject.has("logits")) continue;
     ++variants;
     Vit model = subject.model();
@@ -216,18 +221,19 @@ void check_model(const std::string& encoding, const std::string& dimension, torc
 TEST_CASE("parity: rotations and their gradient") {
   const auto golden = Golden::open("rotations");
   if (!golden) return;
-  for (const auto dtype : kDtypes) {
-    Parity parity("rotations", dtype);
-    int compared = 0;
-    for (const std::string axes : {"n1", "n2", "n3"})
-      for (const int64_t block : {2, 4, 8, 16, 32, 64}) {
-        if (!golden->contains(axes + ".b" + std::to_string(block) + ".R")) continue;
-        check_rotations(*golden, parity, axes, block);
-        if (block == 2) check_pairs(*golden, parity, axes);
-        ++compared;
-      }
-    CHECK(compared > 0);
-  }
+  for (const auto path : kPaths)
+    for (const auto dtype : kDtypes) {
+      Parity parity(with_path("rotations", path), dtype);
+      int compared = 0;
+      for (const std::string axes : {"n1", "n2", "n3"})
+        for (const int64_t block : {2, 4, 8, 16, 32, 64}) {
+          if (!golden->contains(axes + ".b" + std::to_string(block) + ".R")) continue;
+          check_rotations(*golden, parity, axes, block, path);
+          if (block == 2) check_pairs(*golden, parity, axes);
+          ++compared;
+        }
+      CHECK(compared > 0);
+    }
 }
 
 TEST_CASE("parity: token positions") {
@@ -261,10 +267,11 @@ TEST_CASE("parity: patch tokens") {
   }
 }
 
-#define LIERE_MODEL_PARITY(encoding)                                            \
-  TEST_CASE("parity: model " encoding) {                                        \
-    for (const std::string dimension : {"2d", "3d"})                            \
-      for (const auto dtype : kDtypes) check_model(encoding, dimension, dtype); \
+#define LIERE_MODEL_PARITY(encoding)                                                  \
+  TEST_CASE("parity: model " encoding) {                                              \
+    for (const std::string dimension : {"2d", "3d"})                                  \
+      for (const auto dtype : kDtypes)                                                \
+        for (const auto path : kPaths) check_model(encoding, dimension, dtype, path); \
   }
 LIERE_MODEL_PARITY("none")
 LIERE_MODEL_PARITY("absolute")
@@ -277,61 +284,64 @@ LIERE_MODEL_PARITY("liere_b64")
 TEST_CASE("parity: complete gradients of liere_b8") {
   const auto common = Golden::open("common_2d"), golden = Golden::open("model_liere_b8_2d"), complete = Golden::open("gradients_liere_b8_2d");
   if (!common || !golden || !complete) return;
-  for (const auto dtype : kDtypes) {
-    Parity parity("gradients_liere_b8_2d", dtype);
-    const Subject subject{*common, *golden, parity, kVariants[1], 2e-5};
-    Vit model = subject.model();
-    train_step(model, subject.input(), common->tensor("labels"));
-    for (const auto& [name, weight] : weights_of(model)) {
-      const auto expected = complete->tensor("grad." + name);
-      // The file is rounded to float32: half a unit in the last place of the largest entry.
-      if (parity.exact())
-        parity.within(name, weight.grad(), expected, 6e-8 * expected.abs().max().item<double>());
-      else
-        parity.gradient(name, weight.grad(), expected, expected.norm().item<double>());
+  for (const auto path : kPaths)
+    for (const auto dtype : kDtypes) {
+      Parity parity(with_path("gradients_liere_b8_2d", path), dtype);
+      const Subject subject{*common, *golden, parity, kVariants[1], 2e-5, path};
+      Vit model = subject.model();
+      train_step(model, subject.input(), common->tensor("labels"));
+      for (const auto& [name, weight] : weights_of(model)) {
+        const auto expected = complete->tensor("grad." + name);
+        // The file is rounded to float32: half a unit in the last place of the largest entry.
+        if (parity.exact())
+          parity.within(name, weight.grad(), expected, 6e-8 * expected.abs().max().item<double>());
+        else
+          parity.gradient(name, weight.grad(), expected, expected.norm().item<double>());
+      }
     }
-  }
 }
 
 TEST_CASE("parity: ten steps of Adam") {
   const auto common = Golden::open("common_2d"), golden = Golden::open("model_liere_b8_2d"), steps = Golden::open("optimizer");
   if (!common || !golden || !steps) return;
-  Parity parity("optimizer", torch::kDouble);
-  const Subject subject{*common, *golden, parity, kVariants[1], 2e-5};
-  Vit model = subject.model();
-  const auto initial = [&] {
-    std::map<std::string, torch::Tensor> copy;
-    for (const auto& [name, weight] : weights_of(model)) copy[name] = weight.detach().clone();
-    return copy;
-  }();
-  std::map<std::string, torch::Tensor> m, v;
-  for (const auto& [name, weight] : initial) m[name] = torch::zeros_like(weight), v[name] = torch::zeros_like(weight);
-  const auto inputs = steps->tensor("inputs"), labels = steps->tensor("labels"), rates = steps->tensor("learning_rate");
-  std::vector<torch::Tensor> before, after;
-  for (int64_t i = 0; i < inputs.size(0); ++i) {
-    before.push_back(train_step(model, inputs[i], labels[i]).second.detach());
-    const torch::NoGradGuard no_grad;
-    const double rate = rates[i].item<double>(), t = static_cast<double>(i + 1);
-    for (auto& [name, weight] : weights_of(model)) {
-      const auto grad = weight.grad();
-      m[name].mul_(0.9).add_(grad, 0.1);
-      v[name].mul_(0.999).addcmul_(grad, grad, 0.001);
-      weight.sub_(rate / (1 - std::pow(0.9, t)) * m[name] / (v[name].sqrt() / std::sqrt(1 - std::pow(0.999, t)) + 1e-8));
+  for (const auto path : kPaths) {
+    Parity parity(with_path("optimizer", path), torch::kDouble);
+    const Subject subject{*common, *golden, parity, kVariants[1], 2e-5, path};
+    Vit model = subject.model();
+    const auto initial = [&] {
+      std::map<std::string, torch::Tensor> copy;
+      for (const auto& [name, weight] : weights_of(model)) copy[name] = weight.detach().clone();
+      return copy;
+    }();
+    std::map<std::string, torch::Tensor> m, v;
+    for (const auto& [name, weight] : initial) m[name] = torch::zeros_like(weight), v[name] = torch::zeros_like(weight);
+    const auto inputs = steps->tensor("inputs"), labels = steps->tensor("labels"), rates = steps->tensor("learning_rate");
+    std::vector<torch::Tensor> before, after;
+    for (int64_t i = 0; i < inputs.size(0); ++i) {
+      before.push_back(train_step(model, inputs[i], labels[i]).second.detach());
+      const torch::NoGradGuard no_grad;
+      const double rate = rates[i].item<double>(), t = static_cast<double>(i + 1);
+      for (auto& [name, weight] : weights_of(model)) {
+        const auto grad = weight.grad();
+        m[name].mul_(0.9).add_(grad, 0.1);
+        v[name].mul_(0.999).addcmul_(grad, grad, 0.001);
+        weight.sub_(rate / (1 - std::pow(0.9, t)) * m[name] / (v[name].sqrt() / std::sqrt(1 - std::pow(0.999, t)) + 1e-8));
+      }
+      after.push_back(torch::cross_entropy_loss(evaluate(model, inputs[i]), labels[i]));
     }
-    after.push_back(torch::cross_entropy_loss(evaluate(model, inputs[i]), labels[i]));
-  }
-  parity.near("loss_before", torch::stack(before), steps->tensor("loss_before"), 0);
-  parity.near("loss_after", torch::stack(after), steps->tensor("loss_after"), 0);
-  for (const auto& [name, weight] : weights_of(model)) {
-    const auto change = weight.detach() - initial.at(name);
-    parity.near("final_norm." + name, weight.detach().norm(), steps->tensor("final_norm." + name), 0);
-    parity.near("change_norm." + name, change.norm(), steps->tensor("change_norm." + name), 0);
-    // A sum of changes may cancel: measured against the norm of what is summed.
-    parity.within("change_sum." + name, change.sum(), steps->tensor("change_sum." + name), 1e-9 * change.norm().item<double>());
-    if (steps->contains("final." + name)) parity.near("final." + name, weight, steps->tensor("final." + name), 0);
-    if (steps->contains("exp_avg." + name)) {
-      parity.near("exp_avg." + name, m[name], steps->tensor("exp_avg." + name), 0);
-      parity.near("exp_avg_sq." + name, v[name], steps->tensor("exp_avg_sq." + name), 0);
+    parity.near("loss_before", torch::stack(before), steps->tensor("loss_before"), 0);
+    parity.near("loss_after", torch::stack(after), steps->tensor("loss_after"), 0);
+    for (const auto& [name, weight] : weights_of(model)) {
+      const auto change = weight.detach() - initial.at(name);
+      parity.near("final_norm." + name, weight.detach().norm(), steps->tensor("final_norm." + name), 0);
+      parity.near("change_norm." + name, change.norm(), steps->tensor("change_norm." + name), 0);
+      // A sum of changes may cancel: measured against the norm of what is summed.
+      parity.within("change_sum." + name, change.sum(), steps->tensor("change_sum." + name), 1e-9 * change.norm().item<double>());
+      if (steps->contains("final." + name)) parity.near("final." + name, weight, steps->tensor("final." + name), 0);
+      if (steps->contains("exp_avg." + name)) {
+        parity.near("exp_avg." + name, m[name], steps->tensor("exp_avg." + name), 0);
+        parity.near("exp_avg_sq." + name, v[name], steps->tensor("exp_avg_sq." + name), 0);
+      }
     }
   }
 }

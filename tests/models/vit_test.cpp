@@ -181,6 +181,45 @@ TEST_CASE("rotations are orthogonal, identity at position zero and the same for 
   CHECK(torch::equal(weights_of(mixed)["generators"].grad(), weights_of(blocks)["generators"].grad()));
 }
 
+TEST_CASE("rotations are made again exactly when generators, grid, rule or path are others") {
+  for (const PositionConfig& position : {PositionConfig(LiereConfig{.block_size = 8}), PositionConfig(RopeMixedConfig{})}) {
+    Vit model = make(small(position), torch::kFloat);
+    const auto grid = model->grid({8, 12});
+    const auto made = [&](const TokenGrid& g, bool with_gradient = false) { return model->position().rotations(g, with_gradient); };
+    auto before = made(grid);
+    const auto kept = [&](const Rotations& now) {
+      const bool same = now.value.is_same(before.value);
+      before = now;
+      return same;
+    };
+    CHECK(kept(made(grid)));
+    const auto training = made(grid, true);
+    CHECK(kept(training));
+    CHECK(training.gradient.abs().max().item<double>() == 0);
+    training.gradient.fill_(1);
+    CHECK(made(grid, true).gradient.abs().max().item<double>() == 0);
+
+    auto generators = weights_of(model)["generators"];
+    {
+      const torch::NoGradGuard no_grad;
+      generators.view(-1)[3].add_(0.5);
+    }
+    CHECK_FALSE(kept(made(grid)));
+    CHECK(kept(made(grid)));
+    generators.set_data(generators.detach() * 2);
+    CHECK_FALSE(kept(made(grid)));
+    CHECK_FALSE(kept(made(model->grid({12, 12}))));
+    CHECK_FALSE(kept(made(grid)));
+    model->position().set_position_rule(PositionRule::kIndex);
+    CHECK_FALSE(kept(made(grid)));
+    model->position().set_rotation_path(RotationPath::kReference);
+    CHECK_FALSE(kept(made(grid)));
+    CHECK(before.path == RotationPath::kReference);
+    model->to(torch::kDouble);
+    CHECK(made(grid).value.scalar_type() == torch::kDouble);
+  }
+}
+
 TEST_CASE("rotations that are the identity leave plain attention, others do not") {
   auto plain = make(small(NoPositionConfig{}));
   const auto input = picture(plain->config());

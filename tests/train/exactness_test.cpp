@@ -93,16 +93,19 @@ TEST_CASE("exactness: a micro-batch that would tear a pair apart is refused, tim
   CHECK(difference(course({"train.precision=fp64", "mixup.pairing=flip"}, 3).weights, course({"train.precision=fp64", "mixup.pairing=flip", "train.micro_batch=8"}, 3).weights) > 1e-6);
 }
 
-TEST_CASE("exactness: resumed at every step of two epochs, each next checkpoint is the same bit for bit", "[exactness]") {
-  // 62 steps with a checkpoint after each. From checkpoint k one more step must give checkpoint k + 1: so every resumption ends where the whole run ends.
+namespace {
+
+/// 62 steps with a checkpoint after each. From checkpoint k one more step must give checkpoint k + 1: so every resumption ends where the whole run ends.
+void check_resumptions(RotationPath path, int64_t stride) {
   const auto overrides = everything_on() + std::vector<std::string>{"data.train_size=122", "train.batch_size=4", "train.micro_batch=2", "checkpoint.every_steps=1", "checkpoint.keep=100", "eval.limit=4", "log.every_steps=1"};
   TemporaryFolder folder;
   const auto whole = folder.path() / "whole";
   Trainer first(tiny_run(whole, overrides), torch::kCPU);
+  first.parts().model->position().set_rotation_path(path);
   REQUIRE(first.run(ResumeMode::kAuto) == ExitCode::kDone);
   REQUIRE(first.state().step == 62);
   int64_t compared = 0;
-  for (int64_t step = 1; step < 62; ++step) {
+  for (int64_t step = 1; step < 62; step += stride) {
     CAPTURE(step);
     const auto run = folder.path() / "resumed";
     fs::remove_all(run);
@@ -110,6 +113,7 @@ TEST_CASE("exactness: resumed at every step of two epochs, each next checkpoint 
     fs::copy_file(checkpoint_path(whole, step), checkpoint_path(run, step));
     for (const char* file : {"config.yaml", "metrics.jsonl", "metrics.csv"}) fs::copy_file(whole / file, run / file);
     Trainer resumed(tiny_run(run, overrides + std::vector<std::string>{"train.steps=" + std::to_string(step + 1)}), torch::kCPU);
+    resumed.parts().model->position().set_rotation_path(path);
     REQUIRE(resumed.run(ResumeMode::kInsist) == ExitCode::kDone);
     auto file = [&](const fs::path& path) { return safetensors::File::open(checkpoint_path(path, step + 1)); };
     const auto expected = file(whole), found = file(run);
@@ -123,8 +127,13 @@ TEST_CASE("exactness: resumed at every step of two epochs, each next checkpoint 
     for (const char* key : {"step", "epoch", "samples", "skipped"}) CHECK(expected.metadata().at(key) == found.metadata().at(key));
     ++compared;
   }
-  CHECK(compared == 61);
+  CHECK(compared == (61 + stride - 1) / stride);
 }
+
+}  // namespace
+
+TEST_CASE("exactness: resumed at every step of two epochs, each next checkpoint is the same bit for bit", "[exactness]") { check_resumptions(RotationPath::kKernels, 1); }
+TEST_CASE("exactness: resumptions with reference rotations", "[exactness]") { check_resumptions(RotationPath::kReference, 6); }
 
 TEST_CASE("exactness: deterministic mode trains on the CPU and gives the same bits", "[exactness]") {
   CHECK(equal_bits(course({"deterministic=true"}, 3).weights, course({"deterministic=false"}, 3).weights));

@@ -1,144 +1,217 @@
-// ATen reference, for every device. Heads are written H = Hr * Hs: Hr heads with rotations of their own, Hs sharing one (one of the two is 1).
+// Dispatch, autograd, and the ATen reference. Heads are written H = Hr * Hs: Hr heads with rotations of their own, Hs sharing one (one of the two is
+// 1).
 #include "models/kernels/apply.h"
+
+#include <ATen/Parallel.h>
+
+#include "models/kernels/turn_kernels.h"
 
 namespace liere {
 namespace {
 
-struct Shape {
-  int64_t batch, tokens, heads, own_heads, shared_heads, dim;
-};
+/// The patch tokens of a view [B, H, T, d] as [N, Hr, K, B, Hs, b].
+at::Tensor by_matrix(const at::Tensor& x_BHTD, int64_t own_heads, int64_t b) {
+  const int64_t heads = x_BHTD.size(1), dim = x_BHTD.size(3);
+  return x_BHTD.narrow(2, 1, x_BHTD.size(2) - 1).unflatten(3, {dim / b, b}).unflatten(1, {own_heads, heads / own_heads}).permute({3, 1, 4, 0, 2, 5});
+}
+/// Rows of q and k that share a matrix: [N Hr K, 2 B Hs, b].
+at::Tensor rows_of(const QueryKey& x, int64_t own_heads, int64_t b) {
+  return at::stack({by_matrix(x.q_BHTD, own_heads, b), by_matrix(x.k_BHTD, own_heads, b)}, 3).flatten(0, 2).flatten(1, 3);
+}
+void put_rows(const at::Tensor& rows, const QueryKey& out, int64_t own_heads, int64_t b) {
+  const auto q = by_matrix(out.q_BHTD, own_heads, b), k = by_matrix(out.k_BHTD, own_heads, b);
+  const auto both = rows.view({q.size(0), q.size(1), q.size(2), 2, q.size(3), q.size(4), b});
+  q.copy_(both.select(3, 0));
+  k.copy_(both.select(3, 1));
+}
 
-Shape shape_of(const at::Tensor& qkv_BT3HD, int64_t heads, const LayerRotations& rotations) {
-  const int64_t own = rotations.value.size(1), tokens = qkv_BT3HD.size(1) - 1;
+/// The same for pairs: [2, B, N, Hr, Hs, P] complex, and back.
+at::Tensor phasors_of(const QueryKey& x, int64_t own_heads, at::ScalarType dtype) {
+  const auto both = at::stack({by_matrix(x.q_BHTD, own_heads, 2), by_matrix(x.k_BHTD, own_heads, 2)});  // [2, N, Hr, P, B, Hs, 2]
+  return at::view_as_complex(both.permute({0, 4, 1, 2, 5, 3, 6}).to(dtype).contiguous());
+}
+void put_phasors(const at::Tensor& phasors, const QueryKey& out, int64_t own_heads) {
+  const auto both = at::view_as_real(phasors).permute({0, 2, 3, 5, 1, 4, 6});
+  by_matrix(out.q_BHTD, own_heads, 2).copy_(both[0]);
+  by_matrix(out.k_BHTD, own_heads, 2).copy_(both[1]);
+}
+/// cos + i sin, broadcast over q and k, batch and shared heads: [1, 1, N, Hr, 1, P].
+at::Tensor phases(const LayerRotations& rotations) {
+  return at::view_as_complex(rotations.value.contiguous()).unsqueeze(2).unsqueeze(0).unsqueeze(0);
+}
+
+void copy_cls(const QueryKey& in, const QueryKey& out) {
+  if (out.q_BHTD.const_data_ptr() == in.q_BHTD.const_data_ptr()) return;
+  out.q_BHTD.select(2, 0).copy_(in.q_BHTD.select(2, 0));
+  out.k_BHTD.select(2, 0).copy_(in.k_BHTD.select(2, 0));
+}
+
+void reference_turn(const QueryKey& in, const QueryKey& out, const LayerRotations& rotations) {
+  const int64_t own = rotations.value.size(1);
+  copy_cls(in, out);
+  if (rotations.kind == Rotations::Kind::kPairs) return put_phasors(phasors_of(in, own, rotations.value.scalar_type()) * phases(rotations), out, own);
+  const int64_t b = rotations.value.size(-1);
+  const auto rows = rows_of(in, own, b);
+  put_rows(at::bmm(rows, rotations.value.to(rows.scalar_type()).reshape({-1, b, b}).transpose(1, 2)), out, own, b);
+}
+
+void reference_turn_backward(const QueryKey& d_turned, const QueryKey& turned, const QueryKey& out, const LayerRotations& rotations) {
+  const int64_t own = rotations.value.size(1);
+  const auto accumulate = rotations.value.scalar_type();
+  copy_cls(d_turned, out);
+  if (rotations.kind == Rotations::Kind::kPairs) {
+    const auto d = phasors_of(d_turned, own, accumulate);
+    if (rotations.gradient.defined()) rotations.gradient.add_(at::imag(phasors_of(turned, own, accumulate).conj() * d).sum({0, 1, 4}));
+    return put_phasors(d * phases(rotations).conj(), out, own);
+  }
+  const int64_t b = rotations.value.size(-1);
+  const auto d = rows_of(d_turned, own, b);
+  if (rotations.gradient.defined())
+    rotations.gradient.view({-1, b, b}).baddbmm_(d.transpose(1, 2).to(accumulate), rows_of(turned, own, b).to(accumulate));
+  put_rows(at::bmm(d, rotations.value.to(d.scalar_type()).reshape({-1, b, b})), out, own, b);
+}
+
+void check(const QueryKey& x, const LayerRotations& rotations) {
+  const int64_t heads = x.q_BHTD.size(1), tokens = x.q_BHTD.size(2) - 1, own = rotations.value.size(1);
   TORCH_CHECK(own == heads || own == 1, "rotations for ", own, " heads were given to an attention of ", heads, " heads");
   TORCH_CHECK(rotations.value.size(0) == tokens, "rotations for ", rotations.value.size(0), " tokens were given to an input of ", tokens,
               " tokens (and CLS)");
-  return {qkv_BT3HD.size(0), tokens, heads, own, heads / own, qkv_BT3HD.size(2) / (3 * heads)};
 }
 
-at::Tensor heads_first(const at::Tensor& qkv_BT3HD, int64_t part, int64_t heads) {
-  return qkv_BT3HD.unflatten(2, {3, heads, -1}).select(2, part).transpose(1, 2);
+bool kernels_serve(const QueryKey& x, const QueryKey& out, const LayerRotations& rotations) {
+  const auto dtype = x.q_BHTD.scalar_type(), scalar = dtype == at::kDouble ? at::kDouble : at::kFloat;
+  const auto fits = [](const QueryKey& y) { return y.q_BHTD.stride(3) == 1 && y.k_BHTD.stride(3) == 1 && y.q_BHTD.strides() == y.k_BHTD.strides(); };
+  return rotations.path == RotationPath::kKernels && x.q_BHTD.is_cpu() && (dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kDouble) &&
+         rotations.value.scalar_type() == scalar && rotations.value.is_contiguous() &&
+         (!rotations.gradient.defined() || rotations.gradient.is_contiguous()) && x.q_BHTD.numel() > 0 && fits(x) && fits(out);
 }
 
-/// Blocks: the q and k of the patch tokens in [B, T, 3 H d] as a view [N, Hr, K, 2, B, Hs, b].
-at::Tensor block_view(const at::Tensor& qkv_BT3HD, const Shape& s, int64_t b) {
-  return qkv_BT3HD.view({s.batch, s.tokens + 1, 3, s.own_heads, s.shared_heads, s.dim / b, b})
-      .narrow(1, 1, s.tokens)
-      .narrow(2, 0, 2)
-      .permute({1, 3, 5, 2, 0, 4, 6});
-}
-/// The same of one tensor [B, H, T, d]: a view [N, Hr, K, B, Hs, b].
-at::Tensor head_block_view(const at::Tensor& x_BHTD, const Shape& s, int64_t b) {
-  return x_BHTD.unflatten(3, {s.dim / b, b}).unflatten(1, {s.own_heads, s.shared_heads}).narrow(3, 1, s.tokens).permute({3, 1, 4, 0, 2, 5});
-}
-/// Rows that share a matrix: [N Hr K, 2 B Hs, b].
-at::Tensor rows_of(const at::Tensor& view, const Shape& s, int64_t b) { return view.reshape({s.tokens * s.own_heads * (s.dim / b), -1, b}); }
-
-/// Pairs: the same as views [B, N, 2, Hr, Hs, P, 2] and [B, N, Hr, Hs, P, 2], P = d / 2.
-at::Tensor pair_view(const at::Tensor& qkv_BT3HD, const Shape& s) {
-  return qkv_BT3HD.view({s.batch, s.tokens + 1, 3, s.own_heads, s.shared_heads, s.dim / 2, 2}).narrow(1, 1, s.tokens).narrow(2, 0, 2);
-}
-at::Tensor head_pair_view(const at::Tensor& x_BHTD, const Shape& s) {
-  return x_BHTD.unflatten(3, {s.dim / 2, 2}).unflatten(1, {s.own_heads, s.shared_heads}).narrow(3, 1, s.tokens).permute({0, 3, 1, 2, 4, 5});
-}
-at::Tensor as_complex(const at::Tensor& pairs, at::ScalarType dtype) { return at::view_as_complex(pairs.to(dtype).contiguous()); }
-/// cos + i sin, broadcast over batch, q and k, and shared heads: [1, N, 1, Hr, 1, P].
-at::Tensor phases(const LayerRotations& rotations) {
-  return at::view_as_complex(rotations.value.contiguous()).unsqueeze(1).unsqueeze(3).unsqueeze(0);
+template <class T>
+QueriesKeys<T> queries_keys(const QueryKey& x) {
+  const HeadStrides strides{x.q_BHTD.stride(0), x.q_BHTD.stride(1), x.q_BHTD.stride(2)};
+  if constexpr (std::is_const_v<T>)
+    return {static_cast<T*>(x.q_BHTD.const_data_ptr()), static_cast<T*>(x.k_BHTD.const_data_ptr()), strides};
+  else
+    return {static_cast<T*>(x.q_BHTD.mutable_data_ptr()), static_cast<T*>(x.k_BHTD.mutable_data_ptr()), strides};
 }
 
-void turn_blocks(const at::Tensor& qkv_BT3HD, const Shape& s, const LayerRotations& rotations, at::Tensor& q_BHTD, at::Tensor& k_BHTD) {
-  const int64_t b = rotations.value.size(-1);
-  const auto view = block_view(qkv_BT3HD, s, b);
-  const auto matrices = rotations.value.to(qkv_BT3HD.scalar_type()).reshape({-1, b, b});
-  const auto turned = at::bmm(rows_of(view, s, b), matrices.transpose(1, 2)).view(view.sizes());
-  head_block_view(q_BHTD, s, b).copy_(turned.select(3, 0));
-  head_block_view(k_BHTD, s, b).copy_(turned.select(3, 1));
+template <class T>
+TurnPlan<T> plan_of(const QueryKey& in, const QueryKey& out, const LayerRotations& rotations) {
+  using Scalar = typename TurnPlan<T>::Scalar;
+  const bool pairs = rotations.kind == Rotations::Kind::kPairs;
+  const auto& x = in.q_BHTD;
+  return {.samples = x.size(0),
+          .tokens = x.size(2),
+          .heads = x.size(1),
+          .own_heads = rotations.value.size(1),
+          .dim = x.size(3),
+          .block = pairs ? 0 : rotations.value.size(-1),
+          .rotations = rotations.value.const_data_ptr<Scalar>(),
+          .in = queries_keys<const T>(in),
+          .out = queries_keys<T>(out)};
 }
 
-void turn_pairs(const at::Tensor& qkv_BT3HD, const Shape& s, const LayerRotations& rotations, at::Tensor& q_BHTD, at::Tensor& k_BHTD) {
-  const auto turned = at::view_as_real(as_complex(pair_view(qkv_BT3HD, s), rotations.value.scalar_type()) * phases(rotations));
-  head_pair_view(q_BHTD, s).copy_(turned.select(2, 0));
-  head_pair_view(k_BHTD, s).copy_(turned.select(2, 1));
+template <class T>
+void run_turn(const QueryKey& in, const QueryKey& out, const LayerRotations& rotations) {
+  const auto& kernels = turn_kernels<T>();
+  const auto plan = plan_of<T>(in, out, rotations);
+  at::parallel_for(0, kernels.items(plan), 1, [&](int64_t begin, int64_t end) { kernels.forward(plan, begin, end); });
 }
 
-void turn_back_blocks(at::Tensor& dqkv_BT3HD, const at::Tensor& dq_BHTD, const at::Tensor& dk_BHTD, const at::Tensor& qkv_BT3HD, const Shape& s,
-                      const LayerRotations& rotations) {
-  const int64_t b = rotations.value.size(-1);
-  const auto rows = rows_of(at::stack({head_block_view(dq_BHTD, s, b), head_block_view(dk_BHTD, s, b)}, 3), s, b);
-  const auto dx = at::bmm(rows, rotations.value.to(rows.scalar_type()).reshape({-1, b, b}));
-  auto out = block_view(dqkv_BT3HD, s, b);
-  out.copy_(dx.view(out.sizes()));
-  if (!rotations.gradient.defined()) return;
-  const auto accumulate = rotations.gradient.scalar_type();
-  const auto x = rows_of(block_view(qkv_BT3HD, s, b), s, b);
-  rotations.gradient.view({-1, b, b}).baddbmm_(dx.transpose(1, 2).to(accumulate), x.to(accumulate));
+template <class T>
+void run_turn_backward(const QueryKey& d_turned, const QueryKey& turned, const QueryKey& out, const LayerRotations& rotations) {
+  const auto& kernels = turn_kernels<T>();
+  auto plan = plan_of<T>(d_turned, out, rotations);
+  if (rotations.gradient.defined()) {
+    plan.turned = queries_keys<const T>(turned);
+    plan.gradient = rotations.gradient.data_ptr<typename TurnPlan<T>::Scalar>();
+  }
+  at::parallel_for(0, kernels.items(plan), 1, [&](int64_t begin, int64_t end) { kernels.backward(plan, begin, end); });
 }
 
-void turn_back_pairs(at::Tensor& dqkv_BT3HD, const at::Tensor& dq_BHTD, const at::Tensor& dk_BHTD, const at::Tensor& qkv_BT3HD, const Shape& s,
-                     const LayerRotations& rotations) {
-  const auto dtype = rotations.value.scalar_type();
-  const auto turned = as_complex(at::stack({head_pair_view(dq_BHTD, s), head_pair_view(dk_BHTD, s)}, 2), dtype);
-  const auto dx = turned * phases(rotations).conj();
-  pair_view(dqkv_BT3HD, s).copy_(at::view_as_real(dx));
-  if (!rotations.gradient.defined()) return;
-  // x dy - y dx is the same before and after the rotation.
-  const auto angle = at::imag((as_complex(pair_view(qkv_BT3HD, s), dtype).conj() * dx)).sum({0, 2, 4});
-  rotations.gradient.add_(angle);
-}
-
+/// turn() as an operation that autograd follows; it keeps what it returns.
 class ApplyRotations : public torch::autograd::Function<ApplyRotations> {
  public:
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, const at::Tensor& qkv_BT3HD, int64_t heads, int64_t kind,
-                                                const at::Tensor& value, const std::optional<at::Tensor>& gradient) {
-    context->save_for_backward({qkv_BT3HD});
-    context->saved_data["kind"] = kind;
+                                                int64_t path, const at::Tensor& value, const std::optional<at::Tensor>& gradient) {
     // Not through save_for_backward: the accumulator changes between forward and backward by design, which autograd would take for an error.
+    context->saved_data["kind"] = kind;
+    context->saved_data["path"] = path;
     context->saved_data["value"] = value;
     context->saved_data["gradient"] = gradient;
-    auto [q, k, v] = turn(qkv_BT3HD, heads, {static_cast<Rotations::Kind>(kind), value, gradient.value_or(at::Tensor())});
-    return {q, k, v};
+    const auto in = query_key_of(qkv_BT3HD, heads);
+    const QueryKey out{at::empty(in.q_BHTD.sizes(), in.q_BHTD.options()), at::empty(in.k_BHTD.sizes(), in.k_BHTD.options())};
+    turn(in, out, layer_of(context));
+    context->save_for_backward({out.q_BHTD, out.k_BHTD});
+    return {out.q_BHTD, out.k_BHTD, value_of(qkv_BT3HD, heads).contiguous()};
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, const torch::autograd::variable_list& grads) {
-    const LayerRotations rotations{static_cast<Rotations::Kind>(context->saved_data["kind"].toInt()), context->saved_data["value"].toTensor(),
-                                   context->saved_data["gradient"].toOptional<at::Tensor>().value_or(at::Tensor())};
-    const auto dqkv = turn_backward(grads[0], grads[1], grads[2], context->get_saved_variables()[0], rotations);
-    return {dqkv, at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
+    const auto saved = context->get_saved_variables();
+    const auto& q_BHTD = saved[0];
+    const int64_t heads = q_BHTD.size(1);
+    const auto dqkv_BT3HD = at::empty({q_BHTD.size(0), q_BHTD.size(2), 3 * heads * q_BHTD.size(3)}, q_BHTD.options());
+    value_of(dqkv_BT3HD, heads).copy_(grads[2]);
+    const at::Tensor dq = grads[0].contiguous(), dk = grads[1].contiguous();
+    turn_backward({dq, dk}, {q_BHTD, saved[1]}, query_key_of(dqkv_BT3HD, heads), layer_of(context));
+    return {dqkv_BT3HD, at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
+  }
+
+ private:
+  static LayerRotations layer_of(torch::autograd::AutogradContext* context) {
+    LayerRotations rotations;
+    rotations.kind = static_cast<Rotations::Kind>(context->saved_data["kind"].toInt());
+    rotations.path = static_cast<RotationPath>(context->saved_data["path"].toInt());
+    rotations.value = context->saved_data["value"].toTensor();
+    rotations.gradient = context->saved_data["gradient"].toOptional<at::Tensor>().value_or(at::Tensor());
+    return rotations;
   }
 };
 
 }  // namespace
 
-std::tuple<at::Tensor, at::Tensor, at::Tensor> turn(const at::Tensor& qkv_BT3HD, int64_t heads, const LayerRotations& rotations) {
-  const at::NoGradGuard no_grad;
-  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
-  const Shape s = shape_of(qkv_BT3HD, heads, rotations);
-  auto q = at::empty({s.batch, s.heads, s.tokens + 1, s.dim}, qkv_BT3HD.options().requires_grad(false)), k = at::empty_like(q);
-  q.select(2, 0).copy_(heads_first(qkv_BT3HD, 0, heads).select(2, 0));
-  k.select(2, 0).copy_(heads_first(qkv_BT3HD, 1, heads).select(2, 0));
-  if (rotations.kind == Rotations::Kind::kPairs)
-    turn_pairs(qkv_BT3HD, s, rotations, q, k);
-  else
-    turn_blocks(qkv_BT3HD, s, rotations, q, k);
-  return {q, k, heads_first(qkv_BT3HD, 2, heads).contiguous()};
+LayerRotations::LayerRotations(const Rotations& set, int64_t layer) : kind(set.kind), path(set.path) {
+  if (kind == Rotations::Kind::kNone) return;
+  const int64_t index = set.layer_index(layer);
+  value = set.value[index];
+  if (set.wants_gradient()) gradient = set.gradient[index];
 }
 
-at::Tensor turn_backward(const at::Tensor& dq_BHTD, const at::Tensor& dk_BHTD, const at::Tensor& dv_BHTD, const at::Tensor& qkv_BT3HD,
-                         const LayerRotations& rotations) {
+QueryKey query_key_of(const at::Tensor& qkv_BT3HD, int64_t heads) {
+  const auto parts = qkv_BT3HD.unflatten(2, {3, heads, -1}).permute({2, 0, 3, 1, 4});
+  return {parts[0], parts[1]};
+}
+
+at::Tensor value_of(const at::Tensor& qkv_BT3HD, int64_t heads) { return qkv_BT3HD.unflatten(2, {3, heads, -1}).select(2, 2).transpose(1, 2); }
+
+void turn(const QueryKey& in, const QueryKey& out, const LayerRotations& rotations) {
   const at::NoGradGuard no_grad;
   const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
-  const int64_t heads = dq_BHTD.size(1);
-  const Shape s = shape_of(qkv_BT3HD, heads, rotations);
-  auto dqkv_BT3HD = at::empty_like(qkv_BT3HD);
-  heads_first(dqkv_BT3HD, 2, heads).copy_(dv_BHTD);
-  heads_first(dqkv_BT3HD, 0, heads).select(2, 0).copy_(dq_BHTD.select(2, 0));
-  heads_first(dqkv_BT3HD, 1, heads).select(2, 0).copy_(dk_BHTD.select(2, 0));
-  if (rotations.kind == Rotations::Kind::kPairs)
-    turn_back_pairs(dqkv_BT3HD, dq_BHTD, dk_BHTD, qkv_BT3HD, s, rotations);
-  else
-    turn_back_blocks(dqkv_BT3HD, dq_BHTD, dk_BHTD, qkv_BT3HD, s, rotations);
-  return dqkv_BT3HD;
+  check(in, rotations);
+  if (!kernels_serve(in, out, rotations)) return reference_turn(in, out, rotations);
+  switch (in.q_BHTD.scalar_type()) {
+    case at::kDouble:
+      return run_turn<double>(in, out, rotations);
+    case at::kBFloat16:
+      return run_turn<Bfloat16Bits>(in, out, rotations);
+    default:
+      return run_turn<float>(in, out, rotations);
+  }
+}
+
+void turn_backward(const QueryKey& d_turned, const QueryKey& turned, const QueryKey& out, const LayerRotations& rotations) {
+  const at::NoGradGuard no_grad;
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
+  check(d_turned, rotations);
+  if (!kernels_serve(d_turned, out, rotations)) return reference_turn_backward(d_turned, turned, out, rotations);
+  switch (d_turned.q_BHTD.scalar_type()) {
+    case at::kDouble:
+      return run_turn_backward<double>(d_turned, turned, out, rotations);
+    case at::kBFloat16:
+      return run_turn_backward<Bfloat16Bits>(d_turned, turned, out, rotations);
+    default:
+      return run_turn_backward<float>(d_turned, turned, out, rotations);
+  }
 }
 
 std::tuple<torch::Tensor, torch::Tensor, torch::Tensor> apply_rotations(const torch::Tensor& qkv_BT3HD, int64_t heads, const Rotations& rotations,
@@ -147,11 +220,10 @@ std::tuple<torch::Tensor, torch::Tensor, torch::Tensor> apply_rotations(const to
     const auto parts = qkv_BT3HD.unflatten(2, {3, heads, -1}).permute({2, 0, 3, 1, 4}).contiguous().unbind(0);
     return {parts[0], parts[1], parts[2]};
   }
-  const int64_t index = rotations.layer_index(layer);
-  const LayerRotations one{rotations.kind, rotations.value[index], rotations.wants_gradient() ? rotations.gradient[index] : at::Tensor()};
-  if (!at::GradMode::is_enabled() || !qkv_BT3HD.requires_grad()) return turn(qkv_BT3HD.contiguous(), heads, one);
+  const LayerRotations one(rotations, layer);
   const auto gradient = one.gradient.defined() ? std::optional<at::Tensor>(one.gradient) : std::nullopt;
-  const auto turned = ApplyRotations::apply(qkv_BT3HD.contiguous(), heads, static_cast<int64_t>(one.kind), one.value, gradient);
+  const auto turned =
+      ApplyRotations::apply(qkv_BT3HD.contiguous(), heads, static_cast<int64_t>(one.kind), static_cast<int64_t>(one.path), one.value, gradient);
   return {turned[0], turned[1], turned[2]};
 }
 

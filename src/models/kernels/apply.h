@@ -1,9 +1,9 @@
-// Turning queries and keys: q' = R q, k' = R k, read out of the qkv projection and written head by head (paper section 3).
+// Turning queries and keys: q' = R q, k' = R k (paper section 3).
 //
-// All B rows of a token and head share one matrix, so the products are batched over (token, head, block) with 2 B rows (q and k) each; R is never
-// repeated over the batch. Backward: dq = R^T dq', and where a gradient is wanted X += sum over batch, q and k of dq q^T (blocks; = R^T dL/dR) or
-// dL/dangle += x' dy' - y' dx' (pairs). Shape legend: B batch, T = N + 1 tokens with CLS first (never turned), H heads, d head dimension, K blocks of
-// side b.
+// All B rows of a token and head share one matrix; R is never repeated over the batch. Backward: dq = R^T dq', and where a gradient is wanted
+// X' += sum over batch, q and k of dq' q'^T (blocks; = (dL/dR) R^T) or dL/dangle += x'_0 dx'_1 - x'_1 dx'_0 (pairs): both need only what forward
+// wrote, so that q' may overwrite q. The CPU runs kernels/turn_kernels.h, other devices and RotationPath::kReference compositions of ATen operations.
+// Shape legend: B batch, T = N + 1 tokens with CLS first (never turned), H heads, d head dimension, K blocks of side b.
 #pragma once
 
 #include "models/rotation.h"
@@ -12,15 +12,28 @@ namespace liere {
 
 /// One layer's slice of a set of rotations: value and gradient as in Rotations without the first dimension; gradient may be undefined.
 struct LayerRotations {
-  Rotations::Kind kind;
+  Rotations::Kind kind = Rotations::Kind::kNone;
   at::Tensor value, gradient;
+  RotationPath path = RotationPath::kKernels;
+
+  LayerRotations() = default;
+  LayerRotations(const Rotations& set, int64_t layer);
 };
 
-/// qkv [B, T, 3 H d] -> turned q, k and copied v, each [B, H, T, d] contiguous. Without autograd.
-std::tuple<at::Tensor, at::Tensor, at::Tensor> turn(const at::Tensor& qkv_BT3HD, int64_t heads, const LayerRotations& rotations);
+/// Queries and keys (or their gradients) as views [B, H, T, d] of any strides, channels side by side.
+struct QueryKey {
+  at::Tensor q_BHTD, k_BHTD;
+};
 
-/// Gradients of turned q, k and v [B, H, T, d] -> gradient of qkv [B, T, 3 H d]; adds to rotations.gradient in place. Without autograd.
-at::Tensor turn_backward(const at::Tensor& dq_BHTD, const at::Tensor& dk_BHTD, const at::Tensor& dv_BHTD, const at::Tensor& qkv_BT3HD,
-                         const LayerRotations& rotations);
+/// The views of q and k inside a qkv projection's output [B, T, 3 H d], and of v.
+QueryKey query_key_of(const at::Tensor& qkv_BT3HD, int64_t heads);
+at::Tensor value_of(const at::Tensor& qkv_BT3HD, int64_t heads);
+
+/// Writes q' and k' to `out`, which may be the memory of `in`. Without autograd. Throws c10::Error where the rotations are of another grid or heads.
+void turn(const QueryKey& in, const QueryKey& out, const LayerRotations& rotations);
+
+/// dq', dk' and the q', k' of forward -> dq, dk in `out`, which may be the memory of `d_turned`; adds to rotations.gradient in place. Without
+/// autograd.
+void turn_backward(const QueryKey& d_turned, const QueryKey& turned, const QueryKey& out, const LayerRotations& rotations);
 
 }  // namespace liere

@@ -9,11 +9,6 @@
 namespace liere {
 namespace {
 
-AttentionHeads views_of(const at::Tensor& qkv_BT3HD, int64_t heads) {
-  const auto parts = qkv_BT3HD.unflatten(2, {3, heads, -1}).permute({2, 0, 3, 1, 4}).unbind(0);
-  return {parts[0], parts[1], parts[2]};
-}
-
 bool is_short(const at::Tensor& q_BHTD) { return q_BHTD.scalar_type() == at::kBFloat16 && short_attention_serves(q_BHTD.size(2), q_BHTD.size(3)); }
 
 const Bfloat16Bits* in(const at::Tensor& x) { return static_cast<const Bfloat16Bits*>(x.const_data_ptr()); }
@@ -39,10 +34,9 @@ ShortAttention plan(const AttentionHeads& x, const at::Tensor& mixed_BTW, const 
 
 }  // namespace
 
-AttentionHeads heads_of(const at::Tensor& qkv_BT3HD, int64_t heads, const LayerRotations& rotations) {
-  if (rotations.kind == Rotations::Kind::kNone) return views_of(qkv_BT3HD, heads);
-  auto [q, k, v] = turn(qkv_BT3HD, heads, rotations);
-  return {q, k, v};
+AttentionHeads heads_of(const at::Tensor& qkv_BT3HD, int64_t heads) {
+  const auto parts = qkv_BT3HD.unflatten(2, {3, heads, -1}).permute({2, 0, 3, 1, 4}).unbind(0);
+  return {parts[0], parts[1], parts[2]};
 }
 
 Attended attend(const AttentionHeads& x) {
@@ -57,7 +51,7 @@ Attended attend(const AttentionHeads& x) {
   return result;
 }
 
-AttentionHeads attend_backward(const AttentionHeads& x, const Attended& attended, const at::Tensor& dmixed_BTW, bool turned) {
+AttentionHeads attend_backward(const AttentionHeads& x, const Attended& attended, const at::Tensor& dmixed_BTW) {
   const int64_t batch = x.q.size(0), heads = x.q.size(1), tokens = x.q.size(2), dim = x.q.size(3);
   if (!is_short(x.q)) {
     const auto by_head = [&](const at::Tensor& y_BTW) { return y_BTW.view({batch, tokens, heads, dim}).transpose(1, 2); };
@@ -65,8 +59,9 @@ AttentionHeads attend_backward(const AttentionHeads& x, const Attended& attended
         at::_scaled_dot_product_flash_attention_for_cpu_backward(by_head(dmixed_BTW), x.q, x.k, x.v, by_head(attended.mixed_BTW), attended.lse, /*dropout_p=*/0, /*is_causal=*/false);
     return {dq, dk, dv};
   }
-  const auto dx = turned ? AttentionHeads{at::empty_like(x.q), at::empty_like(x.k), at::empty_like(x.v)}
-                         : views_of(at::empty({batch, tokens, 3 * heads * dim}, x.q.options()), heads);
+  // The kernel writes gradients in the layout of what they belong to.
+  const auto dx = x.k.is_alias_of(x.q) ? heads_of(at::empty({batch, tokens, 3 * heads * dim}, x.q.options()), heads)
+                                       : AttentionHeads{at::empty_like(x.q), at::empty_like(x.k), at::empty_like(x.v)};
   auto p = plan(x, attended.mixed_BTW, attended.lse);
   p.d_o = in(dmixed_BTW);
   p.dq = out(dx.q);
@@ -76,13 +71,20 @@ AttentionHeads attend_backward(const AttentionHeads& x, const Attended& attended
   return dx;
 }
 
-at::Tensor heads_backward(const AttentionHeads& d, const at::Tensor& qkv_BT3HD, const LayerRotations& rotations) {
-  if (rotations.kind != Rotations::Kind::kNone) return turn_backward(d.q, d.k, d.v, qkv_BT3HD, rotations);
+at::Tensor heads_backward(const AttentionHeads& d, const AttentionHeads& x, const LayerRotations& rotations) {
   const int64_t batch = d.q.size(0), heads = d.q.size(1), tokens = d.q.size(2), dim = d.q.size(3);
-  // Views of one tensor (attend_backward) are that tensor; anything else is copied together.
-  if (d.k.is_alias_of(d.q) && d.v.is_alias_of(d.q) && d.q.storage_offset() == 0 && d.q.stride(2) == 3 * heads * dim)
+  const bool turned = rotations.kind != Rotations::Kind::kNone;
+  // Views of one tensor (attend_backward) are that tensor; anything else is brought together.
+  if (d.k.is_alias_of(d.q) && d.v.is_alias_of(d.q) && d.q.storage_offset() == 0 && d.q.stride(2) == 3 * heads * dim) {
+    if (turned) turn_backward({d.q, d.k}, {x.q, x.k}, {d.q, d.k}, rotations);
     return d.q.as_strided({batch, tokens, 3 * heads * dim}, {tokens * 3 * heads * dim, 3 * heads * dim, 1});
-  return at::stack({d.q, d.k, d.v}).permute({1, 3, 0, 2, 4}).reshape({batch, tokens, 3 * heads * dim});
+  }
+  if (!turned) return at::stack({d.q, d.k, d.v}).permute({1, 3, 0, 2, 4}).reshape({batch, tokens, 3 * heads * dim});
+  const auto dqkv_BT3HD = at::empty({batch, tokens, 3 * heads * dim}, d.q.options());
+  const auto out = heads_of(dqkv_BT3HD, heads);
+  out.v.copy_(d.v);
+  turn_backward({d.q, d.k}, {x.q, x.k}, {out.q, out.k}, rotations);
+  return dqkv_BT3HD;
 }
 
 }  // namespace liere

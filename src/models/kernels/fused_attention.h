@@ -6,12 +6,11 @@
 
 namespace liere {
 
-/// Queries, keys and values [B, H, T, d]: views of the projection's output, or what `turn` made.
+/// Queries, keys and values [B, H, T, d], or their gradients: views of a qkv projection's output [B, T, 3 H d] where they share its memory.
 struct AttentionHeads {
   at::Tensor q, k, v;
 };
-/// qkv [B, T, 3 H d] -> heads, turned where there are rotations.
-AttentionHeads heads_of(const at::Tensor& qkv_BT3HD, int64_t heads, const LayerRotations& rotations);
+AttentionHeads heads_of(const at::Tensor& qkv_BT3HD, int64_t heads);
 
 struct Attended {
   at::Tensor mixed_BTW;  // softmax(q k^T / sqrt(d)) v, heads side by side
@@ -19,10 +18,11 @@ struct Attended {
 };
 Attended attend(const AttentionHeads& heads);
 
-/// Gradients of the heads: where they were turned tensors [B, H, T, d] of their own, else views of one gradient of qkv.
-AttentionHeads attend_backward(const AttentionHeads& heads, const Attended& attended, const at::Tensor& dmixed_BTW, bool turned);
+/// Gradients of the heads: views of one gradient of qkv, or tensors of their own.
+AttentionHeads attend_backward(const AttentionHeads& heads, const Attended& attended, const at::Tensor& dmixed_BTW);
 
-/// Gradient of qkv [B, T, 3 H d] out of the heads' gradients; adds to rotations.gradient where one is wanted.
-at::Tensor heads_backward(const AttentionHeads& gradients, const at::Tensor& qkv_BT3HD, const LayerRotations& rotations);
+/// Gradient of qkv [B, T, 3 H d] out of the gradients of the heads (overwritten) and the heads as forward left them; adds to rotations.gradient where one is
+/// wanted.
+at::Tensor heads_backward(const AttentionHeads& gradients, const AttentionHeads& heads, const LayerRotations& rotations);
 
 }  // namespace liere

@@ -1,12 +1,14 @@
 // ATen reference, for every device. Chunks keep the temporaries of one product in cache on the CPU and bound them on a GPU.
 #include "models/kernels/rotation_exp.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <vector>
 
-#include "core/check.h"
+#include "models/kernels/skew_exp.h"
 
 namespace liere {
 namespace {
@@ -96,12 +98,9 @@ class Squarings {
     s_m11_ = bound_m.div(polynomial.theta).log2_().ceil_().clamp_min_(0).view({-1, 1, 1});
     a_mbb = m_mbb;
     a2_mbb = m2;
-    if (m_mbb.is_cpu() && squaring == Squaring::kDevice) {
-      sort();
-    } else {
-      steps_ = polynomial.most_squarings;
-      s_m11_ = at::where(s_m11_ > steps_, std::numeric_limits<double>::quiet_NaN(), s_m11_);
-    }
+    steps_ = polynomial.most_squarings;
+    s_m11_ = at::where(s_m11_ > steps_, std::numeric_limits<double>::quiet_NaN(), s_m11_);  // and NaN where the matrix is not finite
+    if (m_mbb.is_cpu() && squaring == Squaring::kDevice) sort();
     const auto scale_m11 = s_m11_.neg().exp2_();
     a_mbb = a_mbb.mul(scale_m11);
     a2_mbb = a2_mbb.mul(scale_m11.square());
@@ -128,12 +127,9 @@ class Squarings {
 
  private:
   void sort() {
-    const auto s_m = s_m11_.view(-1).to(at::kDouble).contiguous();
+    const auto s_m = s_m11_.view(-1).to(at::kDouble).nan_to_num(0).contiguous();  // NaN stays what it is without being squared
     const int64_t count = s_m.numel();
     const double* const s = s_m.const_data_ptr<double>();
-    if (!std::all_of(s, s + count, [](double value) { return value < 1100; }))
-      throw DivergedError(
-          "A generator's matrix is not finite (or beyond any use): the rotations cannot be computed. Lower the learning rate or clip the gradients.");
     order_m_ = at::empty({count}, at::kLong);
     int64_t* const order = order_m_.data_ptr<int64_t>();
     std::iota(order, order + count, int64_t{0});
@@ -249,7 +245,9 @@ at::Tensor skew_exp_gradient(const at::Tensor& m_mbb, const at::Tensor& x_mbb, S
   return squarings.restore(gamma_mbb);
 }
 
-at::Tensor rotation_exp(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, int64_t block) {
+namespace {
+
+at::Tensor reference_exp(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, int64_t block) {
   const FullPrecision guard;
   const int64_t layers = generators_nLHKE.size(1), heads = generators_nLHKE.size(2), blocks = generators_nLHKE.size(3), tokens = positions_Nn.size(0);
   const auto a_nLGbb = skew_from_upper(generators_nLHKE.detach(), block).flatten(2, 3);
@@ -261,7 +259,7 @@ at::Tensor rotation_exp(const at::Tensor& generators_nLHKE, const at::Tensor& po
   return r_LNGbb.view({layers, tokens, heads, blocks, block, block});
 }
 
-at::Tensor rotation_exp_gradient(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, const at::Tensor& x_LNHKbb) {
+at::Tensor reference_exp_gradient(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, const at::Tensor& x_LNHKbb) {
   const FullPrecision guard;
   const int64_t axes = generators_nLHKE.size(0), layers = generators_nLHKE.size(1), tokens = positions_Nn.size(0), block = x_LNHKbb.size(-1);
   const auto a_nLGbb = skew_from_upper(generators_nLHKE.detach(), block).flatten(2, 3);
@@ -271,12 +269,72 @@ at::Tensor rotation_exp_gradient(const at::Tensor& generators_nLHKE, const at::T
   for_each_chunk(layers, tokens, groups * block * block, x_LNGbb.is_cpu(), [&](int64_t layer, int64_t l, int64_t token, int64_t t) {
     const auto m_mbb = exponents(a_nLGbb, positions_Nn, layer, l, token, t);
     const auto piece_mbb = x_LNGbb.narrow(0, layer, l).narrow(1, token, t).reshape(m_mbb.sizes());
-    const auto dm_ltG = skew_exp_gradient(m_mbb, piece_mbb).view({l, t, groups * block * block});
+    // phi1(ad_M)[X] = phi1(-ad_M)[X'] for X' = R X R^T.
+    const auto dm_ltG = skew_exp_gradient(m_mbb.neg(), piece_mbb).view({l, t, groups * block * block});
     const auto p_nt = positions_Nn.narrow(0, token, t).t();
     const auto sum_nl = at::matmul(p_nt, dm_ltG).transpose(0, 1);  // dA_a = sum_p p_a dM_p
     gradient_nLGbb.narrow(1, layer, l).add_(sum_nl.reshape({axes, l, groups, block, block}));
   });
   return gradient_nLGbb.flatten(-2, -1).index_select(-1, upper_index(block, false, gradient_nLGbb.device())).view(generators_nLHKE.sizes());
+}
+
+/// The kernels' view of a call; `generators` and `positions` are kept contiguous here.
+template <class T>
+struct KernelCall {
+  at::Tensor generators, positions;
+  SkewExpPlan<T> plan;
+
+  KernelCall(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, int64_t block)
+      : generators(generators_nLHKE.detach().contiguous()), positions(positions_Nn.contiguous()) {
+    plan = {.axes = generators.size(0),
+            .layers = generators.size(1),
+            .groups = generators.size(2) * generators.size(3),
+            .tokens = positions.size(0),
+            .block = block,
+            .generators = generators.const_data_ptr<T>(),
+            .positions = positions.const_data_ptr<T>()};
+  }
+};
+
+template <class T>
+at::Tensor kernel_exp(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, int64_t block) {
+  KernelCall<T> call(generators_nLHKE, positions_Nn, block);
+  const auto& g = call.generators;
+  const auto r_LNHKbb = at::empty({g.size(1), call.plan.tokens, g.size(2), g.size(3), block, block}, g.options());
+  call.plan.rotations = r_LNHKbb.template data_ptr<T>();
+  const auto& kernels = skew_exp_kernels<T>();
+  at::parallel_for(0, kernels.items(call.plan), 1, [&](int64_t begin, int64_t end) { kernels.forward(call.plan, begin, end); });
+  return r_LNHKbb;
+}
+
+template <class T>
+at::Tensor kernel_exp_gradient(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, const at::Tensor& x_LNHKbb) {
+  KernelCall<T> call(generators_nLHKE, positions_Nn, x_LNHKbb.size(-1));
+  const auto x = x_LNHKbb.contiguous();
+  const auto gradient_nLHKE = at::empty_like(call.generators);
+  call.plan.x = x.template const_data_ptr<T>();
+  call.plan.gradient = gradient_nLHKE.template data_ptr<T>();
+  const auto& kernels = skew_exp_kernels<T>();
+  at::parallel_for(0, kernels.items(call.plan), 1, [&](int64_t begin, int64_t end) { kernels.backward(call.plan, begin, end); });
+  return gradient_nLHKE;
+}
+
+bool kernels_serve(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, RotationPath path) {
+  return path == RotationPath::kKernels && generators_nLHKE.is_cpu() && generators_nLHKE.numel() > 0 && positions_Nn.numel() > 0;
+}
+
+}  // namespace
+
+at::Tensor rotation_exp(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, int64_t block, RotationPath path) {
+  if (!kernels_serve(generators_nLHKE, positions_Nn, path)) return reference_exp(generators_nLHKE, positions_Nn, block);
+  return generators_nLHKE.scalar_type() == at::kDouble ? kernel_exp<double>(generators_nLHKE, positions_Nn, block)
+                                                       : kernel_exp<float>(generators_nLHKE, positions_Nn, block);
+}
+
+at::Tensor rotation_exp_gradient(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, const at::Tensor& x_LNHKbb, RotationPath path) {
+  if (!kernels_serve(generators_nLHKE, positions_Nn, path)) return reference_exp_gradient(generators_nLHKE, positions_Nn, x_LNHKbb);
+  return generators_nLHKE.scalar_type() == at::kDouble ? kernel_exp_gradient<double>(generators_nLHKE, positions_Nn, x_LNHKbb)
+                                                       : kernel_exp_gradient<float>(generators_nLHKE, positions_Nn, x_LNHKbb);
 }
 
 }  // namespace liere

@@ -1,21 +1,22 @@
-// The matrix exponential of skew-symmetric blocks and its gradient (paper section 3: R(p) = exp(sum_a p_a A_a)).
+// The matrix exponential of skew-symmetric blocks and its gradient (paper section 3: R(p) = exp(sum_a p_a A_a)). The CPU runs kernels/skew_exp.h;
+// skew_exp and its gradient below are the reference of ATen operations, for every device and RotationPath::kReference.
 //
 //   forward   A = M / 2^s with ||A||_2 <= theta, E = exp(A) - I by a polynomial of degree 8 in 3 products, then s squarings E <- 2 E + E E.
 //   backward  with Gamma = X - X^T for X = R^T dL/dR:  dL/dM = phi1(ad_M)[Gamma],  phi1(z) = (e^z - 1) / z:
 //             a commutator series gives phi1(ad_A)[Gamma]; then, s times, Gamma <- (Gamma + X Gamma X^T) / 2 and X = I + E squared, because
-//             phi1(2z) = phi1(z) (1 + e^z) / 2 and e^{ad_A}[Gamma] = X Gamma X^T.
+//             phi1(2z) = phi1(z) (1 + e^z) / 2 and e^{ad_A}[Gamma] = X Gamma X^T. In the turned frame, X' = (dL/dR) R^T, M is replaced by -M.
 //
 // Scaling: ||M||_2 <= (tr M^4 / 2)^(1/4) (tight for skew matrices, whose eigenvalues come in pairs), s = ceil(log2(bound / theta)) for every matrix
-// by itself.
-//   CPU   s is read on the host, matrices are sorted by it and step k works on those with s > k alone.
-//   CUDA  nothing is read by the host: a fixed number of steps (16 in fp32, 22 in fp64), each keeping the square only where s > k. A matrix beyond
-//   the reach
-//         (norm above 80,000 in fp32, where an angle has lost its meaning) becomes NaN rather than wrong.
-// fp32: theta = 1.244 and Chebyshev coefficients on the imaginary axis (error 7.4e-8). fp64: theta = 0.05 and Taylor coefficients. M = 0 gives
-// exactly I. Shape legend: n axes, L layers (1 if shared), N tokens, H heads (1 if shared), K blocks of a head, b block side, E = b (b - 1) / 2.
+// by itself. On the CPU the reference reads s, sorts the matrices by it, and step k works on those with s > k alone; on a GPU nothing is read by the
+// host: a fixed number of steps (16 in fp32, 22 in fp64), each keeping the square only where s > k. A matrix beyond the reach (norm above 80,000 in
+// fp32, where an angle has lost its meaning) or not finite becomes NaN rather than wrong: the step is skipped as non-finite. fp32: theta = 1.244 and
+// Chebyshev coefficients on the imaginary axis (error 7.4e-8). fp64: theta = 0.05 and Taylor coefficients. M = 0 gives exactly I. Shape legend: n
+// axes, L layers (1 if shared), N tokens, H heads (1 if shared), K blocks of a head, b block side, E = b (b - 1) / 2.
 #pragma once
 
 #include <torch/torch.h>
+
+#include "models/rotation.h"
 
 namespace liere {
 
@@ -31,9 +32,11 @@ at::Tensor skew_exp_gradient(const at::Tensor& m_mbb, const at::Tensor& x_mbb, S
 
 /// R [L, N, H, K, b, b] = exp(sum_a positions[N, a] A_a), A_a[j, k] = +entry for j < k and -entry below, from generators [n, L, H, K, E]; entries row
 /// by row. positions [N, n] on the generators' device and in their dtype.
-at::Tensor rotation_exp(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, int64_t block);
+at::Tensor rotation_exp(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, int64_t block,
+                        RotationPath path = RotationPath::kKernels);
 
-/// The gradient with respect to the generators [n, L, H, K, E] from X = R^T dL/dR [L, N, H, K, b, b] (Rotations::gradient).
-at::Tensor rotation_exp_gradient(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, const at::Tensor& x_LNHKbb);
+/// The gradient with respect to the generators [n, L, H, K, E] from X' = (dL/dR) R^T [L, N, H, K, b, b] (Rotations::gradient).
+at::Tensor rotation_exp_gradient(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, const at::Tensor& x_LNHKbb,
+                                 RotationPath path = RotationPath::kKernels);
 
 }  // namespace liere

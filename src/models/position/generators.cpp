@@ -36,6 +36,23 @@ torch::Tensor GeneratorEncoding::positions(const TokenGrid& grid) const {
   return cached_positions_Nn_;
 }
 
+Rotations GeneratorEncoding::rotations(const TokenGrid& grid, bool with_gradient) const {
+  const at::NoGradGuard no_grad;
+  const auto now = generators(), at = positions(grid);
+  const bool same = made_from_nLHKE_.defined() && now.is_cpu() && made_.path == path() && made_at_Nn_.is_same(at) &&
+                    made_from_nLHKE_.scalar_type() == now.scalar_type() && torch::equal(made_from_nLHKE_, now);
+  if (!same) {
+    made_ = make_rotations(now, at);
+    made_.path = path();
+    made_from_nLHKE_ = now.is_cpu() ? now.clone() : torch::Tensor();
+    made_at_Nn_ = at;
+  }
+  Rotations set = made_;
+  if (with_gradient)
+    set.gradient = at::zeros_like(set.kind == Rotations::Kind::kPairs ? set.value.select(-1, 0) : set.value, at::MemoryFormat::Contiguous);
+  return set;
+}
+
 void GeneratorEncoding::accumulate_gradients(const Rotations& set, const TokenGrid& grid) {
   TORCH_CHECK(set.wants_gradient(), "the rotations were made without a gradient: call rotations(grid, true) in training");
   const at::NoGradGuard no_grad;

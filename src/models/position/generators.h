@@ -19,11 +19,16 @@ class GeneratorEncoding : public PositionEncoding {
   void initialize(uint64_t seed) override;
   int64_t rotation_parameters() const override { return generators_nLHKE_.numel(); }
   void set_position_rule(PositionRule rule) override { rule_ = rule; }
+  /// Made anew only where the generators, the grid, the rule or the path are not those of the last call (on a GPU always: comparing would wait for
+  /// it).
+  Rotations rotations(const TokenGrid& grid, bool with_gradient) const override;
   /// Calls gradient_of and adds its result to the generators' .grad.
   void accumulate_gradients(const Rotations& set, const TokenGrid& grid) override;
 
  protected:
   GeneratorEncoding(const GeneratorSettings& settings, const BackboneShape& shape);
+  /// Rotations without gradient from generators() and positions.
+  virtual Rotations make_rotations(const torch::Tensor& generators_nLHKE, const torch::Tensor& positions_Nn) const = 0;
   /// dL/dgenerators from the accumulated set.gradient.
   virtual torch::Tensor gradient_of(const Rotations& set, const torch::Tensor& positions_Nn) const = 0;
 
@@ -39,6 +44,9 @@ class GeneratorEncoding : public PositionEncoding {
   mutable TokenGrid cached_grid_;
   mutable PositionRule cached_rule_{};
   mutable torch::Tensor cached_positions_Nn_;
+  // The last set, and what it was made from.
+  mutable Rotations made_;
+  mutable torch::Tensor made_from_nLHKE_, made_at_Nn_;
 };
 
 }  // namespace liere

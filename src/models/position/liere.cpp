@@ -4,14 +4,12 @@
 
 namespace liere {
 
-Rotations Liere::rotations(const TokenGrid& grid, bool with_gradient) const {
-  Rotations set{Rotations::Kind::kBlocks, rotation_exp(generators(), positions(grid), block_size_), {}};
-  if (with_gradient) set.gradient = at::zeros_like(set.value);
-  return set;
+Rotations Liere::make_rotations(const torch::Tensor& generators_nLHKE, const torch::Tensor& positions_Nn) const {
+  return {.kind = Rotations::Kind::kBlocks, .value = rotation_exp(generators_nLHKE, positions_Nn, block_size_, path())};
 }
 
 torch::Tensor Liere::gradient_of(const Rotations& set, const torch::Tensor& positions_Nn) const {
-  return rotation_exp_gradient(generators(), positions_Nn, set.gradient);
+  return rotation_exp_gradient(generators(), positions_Nn, set.gradient, path());
 }
 
 }  // namespace liere

@@ -9,9 +9,9 @@ namespace liere {
 class Liere : public GeneratorEncoding {
  public:
   Liere(const GeneratorSettings& settings, const BackboneShape& shape) : GeneratorEncoding(settings, shape), block_size_(settings.block_size) {}
-  Rotations rotations(const TokenGrid& grid, bool with_gradient) const override;
 
  protected:
+  Rotations make_rotations(const torch::Tensor& generators_nLHKE, const torch::Tensor& positions_Nn) const override;
   torch::Tensor gradient_of(const Rotations& set, const torch::Tensor& positions_Nn) const override;
 
  private:

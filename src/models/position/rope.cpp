@@ -12,7 +12,7 @@ Rotations Rope::rotations(const TokenGrid& grid, bool) const {
   const auto frequency_P = at::pow(base_, at::arange(0, head_dim_, 2, at::kDouble).div_(-static_cast<double>(head_dim_)));
   const auto angle_NP = at::outer(at::arange(grid.tokens(), at::kDouble), frequency_P);
   const auto value = at::stack({angle_NP.cos(), angle_NP.sin()}, -1).to(like_.options());
-  return {Rotations::Kind::kPairs, value.view({1, grid.tokens(), 1, head_dim_ / 2, 2}), {}};
+  return {.kind = Rotations::Kind::kPairs, .value = value.view({1, grid.tokens(), 1, head_dim_ / 2, 2}), .path = path()};
 }
 
 }  // namespace liere

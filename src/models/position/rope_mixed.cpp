@@ -2,18 +2,14 @@
 
 namespace liere {
 
-Rotations RopeMixed::rotations(const TokenGrid& grid, bool with_gradient) const {
-  const at::NoGradGuard no_grad;
-  const auto theta_nLHP = generators().squeeze(-1);
-  const auto positions_Nn = positions(grid);
+Rotations RopeMixed::make_rotations(const torch::Tensor& generators_nLHKE, const torch::Tensor& positions_Nn) const {
+  const auto theta_nLHP = generators_nLHKE.squeeze(-1);
   at::Tensor f_LNHP;
   for (int64_t axis = 0; axis < theta_nLHP.size(0); ++axis) {  // written out: a matrix product could run in TF32
     const auto part = theta_nLHP[axis].unsqueeze(1) * positions_Nn.select(1, axis).view({1, -1, 1, 1});
     f_LNHP = f_LNHP.defined() ? f_LNHP.add_(part) : part;
   }
-  Rotations set{Rotations::Kind::kPairs, at::stack({f_LNHP.cos(), f_LNHP.sin().neg_()}, -1), {}};
-  if (with_gradient) set.gradient = at::zeros_like(f_LNHP);
-  return set;
+  return {.kind = Rotations::Kind::kPairs, .value = at::stack({f_LNHP.cos(), f_LNHP.sin().neg_()}, -1)};
 }
 
 torch::Tensor RopeMixed::gradient_of(const Rotations& set, const torch::Tensor& positions_Nn) const {

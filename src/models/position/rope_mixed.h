@@ -13,9 +13,9 @@ class RopeMixed : public GeneratorEncoding {
  public:
   /// settings.block_size must be 2.
   RopeMixed(const GeneratorSettings& settings, const BackboneShape& shape) : GeneratorEncoding(settings, shape) {}
-  Rotations rotations(const TokenGrid& grid, bool with_gradient) const override;
 
  protected:
+  Rotations make_rotations(const torch::Tensor& generators_nLHKE, const torch::Tensor& positions_Nn) const override;
   torch::Tensor gradient_of(const Rotations& set, const torch::Tensor& positions_Nn) const override;
 };
 

@@ -14,7 +14,7 @@ Rotations VisionLlama::rotations(const TokenGrid& grid, bool) const {
   const auto angle_NP = at::zeros({tokens, pairs}, at::kDouble);
   angle_NP.narrow(1, 0, grid.axes() * frequencies).copy_(turned_NaK.flatten(1));
   const auto value = at::stack({angle_NP.cos(), angle_NP.sin()}, -1).to(like_.options());
-  return {Rotations::Kind::kPairs, value.view({1, tokens, 1, pairs, 2}), {}};
+  return {.kind = Rotations::Kind::kPairs, .value = value.view({1, tokens, 1, pairs, 2}), .path = path()};
 }
 
 }  // namespace liere
