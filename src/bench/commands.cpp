@@ -1,6 +1,7 @@
 #include "bench/commands.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <regex>
@@ -22,6 +23,15 @@ template <class Result>
 void report(const Result& result, const std::string& json_file) {
   std::cout << describe(result);
   if (!json_file.empty()) write_file_atomically(json_file, to_json(result));
+}
+
+void draw(const std::vector<PlotScript>& pictures, const std::string& folder) {
+  std::filesystem::create_directories(folder);
+  for (const auto& picture : pictures)
+    if (draw_with_gnuplot(picture, folder) == Drawn::kYes)
+      std::cout << "drawn: " << (std::filesystem::path(folder) / (picture.name + ".png")).string() << "\n";
+    else
+      std::cout << "gnuplot is not installed: " << (std::filesystem::path(folder) / (picture.name + ".gp")).string() << " is ready for it\n";
 }
 
 void add_json(CLI::App* command, std::string& file) { command->add_option("--json", file, "write the figures to this file too"); }
@@ -93,11 +103,15 @@ BenchCommands::BenchCommands(CLI::App& app) {
     command->add_option("-t,--threads", config->threads, "threads of the processor")->check(CLI::Range(1, 1024))->capture_default_str();
     command->add_flag("!--no-torch", config->torch, "leave torch.matrix_exp out, by far the slowest");
     add_seconds(command, config->seconds, "how long to measure, per block size and grid");
+    const auto folder = std::make_shared<std::string>();
     add_json(command, *file);
+    command->add_option("--plot", *folder, "draw time over block size into this folder, a picture per grid (gnuplot)");
     return [=] {
       config->grids.clear();
       for (const auto& grid : *grids) config->grids.push_back(parse_grid(grid));
-      report(bench_rotations(*config), *file);
+      const auto result = bench_rotations(*config);
+      report(result, *file);
+      if (!folder->empty()) draw(pictures_of(result), *folder);
     };
   });
   add("apply", "turning queries and keys beside batched matrix products and the released code's form", [](CLI::App* command) {

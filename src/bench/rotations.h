@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bench/timing.h"
+#include "core/gnuplot.h"
 #include "core/machine.h"
 
 namespace liere {
@@ -46,5 +47,7 @@ RotationsBench bench_rotations(const RotationsBenchConfig& config);
 
 std::string describe(const RotationsBench& result);
 std::string to_json(const RotationsBench& result);
+/// Time per matrix over block size, one picture per grid: rotations_8x8.
+std::vector<PlotScript> pictures_of(const RotationsBench& result);
 
 }  // namespace liere
