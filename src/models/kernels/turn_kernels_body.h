@@ -2,6 +2,7 @@
 // (namespace) and LIERE_LANES (floats in a vector: 16, 8 or 4) and are compiled with that set's flags. Everything has internal linkage, so that no code
 // of one set can stand in for another's.
 #include <cstdlib>
+#include <initializer_list>
 #include <cstring>
 #include <utility>
 
@@ -9,7 +10,6 @@
 
 namespace liere::LIERE_INSTRUCTION_SET {
 namespace {
-
 #include "models/kernels/turn_vectors.h"
 //
 #include "models/kernels/turn_large_blocks.h"
@@ -138,6 +138,10 @@ void turn_large(const TurnPlan<T>& p, bool backward, int64_t begin, int64_t end)
   const int64_t of_item = tokens_of_item(p), size = p.dim * p.block, slot = Form::slot_size(p.dim, p.block);
   const bool by_head = Form::by_head(p.block);
   const Scratch<Scalar> packed(slot * (by_head ? 1 : of_item * p.own_heads)), rows(Form::rows_size(p.dim));
+  const Scratch<int64_t> lines(2 * Form::lines_size(p.dim));
+  int64_t* const turned_lines = lines.get() + Form::lines_size(p.dim);
+  const int64_t* const last_line = Form::list_lines(p.in.q, p.in.k, p.in.strides.samples, p.dim, lines.get());
+  const int64_t* const last_turned = kGradient ? Form::list_lines(p.turned.q, p.turned.k, p.turned.strides.samples, p.dim, turned_lines) : turned_lines;
   for (int64_t item = begin; item < end; ++item) {
     const int64_t first = item * of_item, last = first + of_item < p.tokens - 1 ? first + of_item : p.tokens - 1;
     if (item == 0) copy_cls(p);
@@ -149,7 +153,16 @@ void turn_large(const TurnPlan<T>& p, bool backward, int64_t begin, int64_t end)
       const bool new_matrix = unit.sample == 0 && (p.own_heads > 1 || unit.head == 0);
       const Scalar* const c = Form::is_packed(p.block, backward) ? place : p.rotations + matrix;
       if (new_matrix && c == place) Form::pack(p.rotations + matrix, p.dim, p.block, backward, place);
-      Form::turn(rows_of<T, kGradient>(p, unit, next), p.dim, p.block, c, rows.get(), kGradient ? p.gradient + matrix : nullptr);
+      const Rows<T> r = rows_of<T, kGradient>(p, unit, next);
+      // The next head's matrices, a share with every run of this head.
+      const bool shares = by_head && p.own_heads > 1 && number + order.runs() < order.count();
+      const int64_t share = shares ? size / order.runs() : 0, from = shares ? matrix + size + unit.sample / order.run * share : matrix;
+      const auto queue = [&](const T* next_rows, const int64_t* offsets, const int64_t* end, const Scalar* base) {
+        return typename Form::Queue{reinterpret_cast<const char*>(next_rows), offsets, end, reinterpret_cast<const char*>(base + from),
+                                    reinterpret_cast<const char*>(base + from + share)};
+      };
+      Form::turn(r, p.dim, p.block, c, rows.get(), kGradient ? p.gradient + matrix : nullptr, queue(r.next_in[0], lines.get(), last_line, p.rotations),
+                 queue(r.next_turned[0], turned_lines, last_turned, p.gradient));
     }
   }
 }

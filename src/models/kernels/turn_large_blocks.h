@@ -10,17 +10,19 @@ template <class T, bool kGradient>
 struct LargeBlocks {
   using Scalar = typename RotationScalar<T>::Type;
   using V = typename Lanes<Scalar>::Vector;
-  static constexpr int64_t kLanes = Lanes<Scalar>::kCount, kSamples = 12, kRows = 6, kPanel = LIERE_LANES == 16 ? 4 : 2;
+  static constexpr int64_t kLanes = Lanes<Scalar>::kCount, kPanel = LIERE_LANES == 16 ? 4 : 2;
+  static inline const int64_t kSamples = getenv("KL") ? atoi(getenv("KL")) : 12;
   static constexpr int64_t kSums = LIERE_LANES == 16 ? 16 : 8;  // vectors of X' in registers at a time
-  static_assert(2 * kSamples % kRows == 0);
+  /// Rows of a tile that is N vectors wide: with the vectors of C they fill the registers.
+  static constexpr int64_t rows_of(int64_t n) { return LIERE_LANES == 16 ? (n == 1 ? 12 : n == 2 ? 8 : 6) : n == 1 ? 8 : 6; }
 
   static int64_t padded(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
   static int64_t row_size(int64_t dim) { return padded(dim) + kLanes * kPanel + kSums; }  // what a product may read beyond a row's end
   static int64_t slot_size(int64_t dim, int64_t block) { return dim * padded(block); }
-  static int64_t rows_size(int64_t dim) { return (kGradient ? 2 : 1) * 2 * kSamples * row_size(dim); }
+  static int64_t rows_size(int64_t dim) { return (kGradient ? 2 : 1) * 2 * (kSamples + 6) * row_size(dim); }
 
   /// Whether a head's rotations fill the first-level cache.
-  static bool by_head(int64_t block) { return block >= 32; }
+  static bool by_head(int64_t block) { return block >= (getenv("KH") ? atoi(getenv("KH")) : 32); }
   /// Backward, rotations of whole vectors are C as they are.
   static bool is_packed(int64_t block, bool backward) { return !backward || padded(block) != block; }
   /// Rotations of one token and head -> C [K][b][b filled up].
@@ -36,8 +38,11 @@ struct LargeBlocks {
     }
   }
   static void transpose(const Scalar* in, int64_t block, int64_t width, Scalar* out) {
+    const int64_t whole = block / kLanes * kLanes;
+    for (int64_t k = 0; k < whole; k += kLanes)
+      for (int64_t i = 0; i < whole; i += kLanes) transpose_square(in + i * block + k, block, out + k * width + i, width);
     for (int64_t k = 0; k < block; ++k)
-      for (int64_t i = 0; i < block; ++i) out[k * width + i] = in[i * block + k];
+      for (int64_t i = k < whole ? whole : 0; i < block; ++i) out[k * width + i] = in[i * block + k];
   }
 
   static void gather(const T* const first[2], int64_t step, int64_t samples, int64_t dim, Scalar* out) {
@@ -46,89 +51,146 @@ struct LargeBlocks {
       Scalar* const row = out + m * row_size(dim);
       int64_t j = 0;
       for (; j + kLanes <= dim; j += kLanes) store(row + j, load(in + j));
-      if (j < dim) store(row + j, load_part(in + j, dim - j));
+      if (j < dim) {
+        V part;
+        load_part(in + j, dim - j, part);
+        store(row + j, part);
+      }
     }
   }
 
-  /// kRows rows times N vectors of columns of one block; x: the block's first channel of the first row; c: the first column; left: columns up to the block's end.
+  /// What comes next is fetched line by line between the steps of the products: a burst would fill the core's miss buffers and stop it.
+  struct Queue {
+    const char* rows;             // the next rows
+    const int64_t *offset, *end;  // of their lines; the last one repeats
+    const char *matrix, *matrix_end;  // the part of the next matrix that is this unit's to fetch
+    template <bool kMatrix>
+    LIERE_INLINE void fetch(Queue& q) {
+      __builtin_prefetch(q.rows + *q.offset);
+      q.offset += q.offset != q.end;
+      if constexpr (kMatrix) {
+        __builtin_prefetch(q.matrix);
+        q.matrix += q.matrix < q.matrix_end ? 64 : 0;
+      }
+    }
+  };
+  static int64_t lines_size(int64_t dim) { return 2 * kSamples * (dim * static_cast<int64_t>(sizeof(T)) / 64 + 1) + 1; }
+  /// Offsets in bytes of the lines of a run of q and k; returns the last.
+  static int64_t* list_lines(const T* q, const T* k, int64_t step, int64_t dim, int64_t* out) {
+    for (int64_t sample = 0; sample < kSamples; ++sample)
+      for (const T* const part : {q, k})
+        for (int64_t i = 0; i < dim; i += 64 / static_cast<int64_t>(sizeof(T))) *out++ = (part - q + sample * step + i) * static_cast<int64_t>(sizeof(T));
+    *out = 0;
+    return out;
+  }
+
+  /// Where the rows of a tile go: q and k of one sample after another.
+  struct Target {
+    T* part[2];
+    int64_t step, rows, columns;  // columns up to the block's end
+  };
+
+  /// Rows of a tile times N vectors of columns of one block; x: the block's first channel of the first row; c: the first column.
   template <int N>
-  LIERE_INLINE void product(const Scalar* x, int64_t x_step, const Scalar* c, int64_t c_step, int64_t block, T* const out[kRows], int64_t rows, int64_t left) {
+  LIERE_INLINE void product(const Scalar* x, int64_t x_step, const Scalar* c, int64_t c_step, int64_t block, const Target& out, Queue& queue) {
+    constexpr int kRows = static_cast<int>(rows_of(N));
     V sum[kRows][N];
+#pragma GCC unroll 12
     for (int m = 0; m < kRows; ++m)
       for (int n = 0; n < N; ++n) sum[m][n] = V{};
+    const Scalar* pair[kRows / 2];
+#pragma GCC unroll 12
+    for (int m = 0; m < kRows / 2; ++m) pair[m] = x + 2 * m * x_step;
     for (int64_t k = 0; k < block; ++k) {
       V column[N];
-      for (int n = 0; n < N; ++n) column[n] = load(c + k * c_step + n * kLanes);
+      for (int n = 0; n < N; ++n) column[n] = load(c + n * kLanes);
+      c += c_step;
+      Queue::template fetch<(N > 1)>(queue);
+#pragma GCC unroll 12
       for (int m = 0; m < kRows; ++m) {
-        const V broadcast = V{} + x[m * x_step + k];
+        const V broadcast = pair[m / 2][m % 2 * x_step + k] - V{};
         for (int n = 0; n < N; ++n) sum[m][n] += broadcast * column[n];
       }
     }
-#pragma GCC unroll 6
-    for (int m = 0; m < kRows; ++m) {
-      if (m >= rows) break;
-      for (int n = 0; n < N; ++n) {
-        if (left >= (n + 1) * kLanes)
-          store(out[m] + n * kLanes, sum[m][n]);
-        else
-          store_part(out[m] + n * kLanes, sum[m][n], left - n * kLanes);
-      }
+    if (out.rows >= kRows && out.columns >= N * kLanes) {
+#pragma GCC unroll 12
+      for (int m = 0; m < kRows; ++m)
+        for (int n = 0; n < N; ++n) store(out.part[m % 2] + m / 2 * out.step + n * kLanes, sum[m][n]);
+    } else {
+      Scalar whole[kRows * N * kLanes];
+#pragma GCC unroll 12
+      for (int m = 0; m < kRows; ++m)
+        for (int n = 0; n < N; ++n) store(whole + (m * N + n) * kLanes, sum[m][n]);
+      store_rest(whole, N * kLanes, out);
+    }
+  }
+  [[gnu::noinline]] static void store_rest(const Scalar* whole, int64_t width, const Target& out) {
+    for (int64_t m = 0; m < out.rows && m < rows_of(width / kLanes); ++m) {
+      T* const row = out.part[m % 2] + m / 2 * out.step;
+      for (int64_t j = 0; j < width && j < out.columns; j += kLanes)
+        store_part(row + j, load(whole + m * width + j), out.columns - j < kLanes ? out.columns - j : kLanes);
     }
   }
 
-  /// kSums / N rows i of X' times N vectors of columns j; d and x: channels i and j of the first row of dx' and x'.
+  /// kSums / N rows i of X' times N vectors of columns j; d and x: channels i and j of the first row of dx' and x'; rows and columns of X' up to the end.
   template <int N>
-  LIERE_INLINE void outer(const Scalar* d, const Scalar* x, int64_t step, int64_t rows, Scalar* gradient, int64_t block, int64_t rows_left, int64_t left) {
+  LIERE_INLINE void outer(const Scalar* d, const Scalar* x, int64_t step, int64_t samples, Scalar* gradient, int64_t block, int64_t rows, int64_t columns,
+                          Queue& queue) {
     constexpr int kI = static_cast<int>(kSums / N);
     V sum[kI][N];
+#pragma GCC unroll 16
     for (int i = 0; i < kI; ++i)
       for (int n = 0; n < N; ++n) sum[i][n] = V{};
-    for (int64_t m = 0; m < rows; ++m) {
+    for (int64_t m = 0; m < 2 * samples; ++m) {
       V other[N];
-      for (int n = 0; n < N; ++n) other[n] = load(x + m * step + n * kLanes);
+      for (int n = 0; n < N; ++n) other[n] = load(x + n * kLanes);
+#pragma GCC unroll 16
       for (int i = 0; i < kI; ++i) {
-        const V broadcast = V{} + d[m * step + i];
+        const V broadcast = d[i] - V{};
         for (int n = 0; n < N; ++n) sum[i][n] += broadcast * other[n];
       }
+      d += step;
+      x += step;
+      Queue::template fetch<(N > 1)>(queue);
     }
+    if (rows >= kI && columns >= N * kLanes) {
 #pragma GCC unroll 16
-    for (int i = 0; i < kI; ++i) {
-      if (i >= rows_left) break;
-      for (int n = 0; n < N; ++n) {
-        Scalar* const g = gradient + i * block + n * kLanes;
-        if (left >= (n + 1) * kLanes)
-          store(g, load(g) + sum[i][n]);
-        else
-          store_part(g, load_part(g, left - n * kLanes) + sum[i][n], left - n * kLanes);
-      }
+      for (int i = 0; i < kI; ++i)
+        for (int n = 0; n < N; ++n) store(gradient + i * block + n * kLanes, load(gradient + i * block + n * kLanes) + sum[i][n]);
+    } else {
+      Scalar whole[kI * N * kLanes];
+#pragma GCC unroll 16
+      for (int i = 0; i < kI; ++i)
+        for (int n = 0; n < N; ++n) store(whole + (i * N + n) * kLanes, sum[i][n]);
+      add_rest(whole, kI, N * kLanes, gradient, block, rows, columns);
     }
+  }
+  [[gnu::noinline]] static void add_rest(const Scalar* whole, int64_t height, int64_t width, Scalar* gradient, int64_t block, int64_t rows, int64_t columns) {
+    for (int64_t i = 0; i < rows && i < height; ++i)
+      for (int64_t j = 0; j < columns && j < width; ++j) gradient[i * block + j] += whole[i * width + j];
   }
 
   /// A panel of N vectors of columns, from `column` of block `number`: y of all rows, X' of all i.
   template <int N>
-  static void panel(const Rows<T>& r, int64_t dim, int64_t block, int64_t number, int64_t column, const Scalar* c, const Scalar* x) {
-    const int64_t step = row_size(dim), width = padded(block), channel = number * block, rows = 2 * r.samples;
-    for (int64_t row = 0; row < rows; row += kRows) {
-      T* out[kRows];
-      for (int64_t m = 0; m < kRows; ++m) {
-        const int64_t sample = row + m < rows ? (row + m) / 2 : 0;
-        out[m] = r.out[m % 2] + sample * r.out_step + channel + column;
-        if (number != 0 || column != 0) continue;
-        prefetch(r.next_in[m % 2] + sample * r.in_step, dim);
-        if constexpr (kGradient) prefetch(r.next_turned[m % 2] + sample * r.turned_step, dim);
-      }
-      product<N>(x + row * step + channel, step, c + number * block * width + column, width, block, out, rows - row, block - column);
+  static void panel(const Rows<T>& r, int64_t dim, int64_t block, int64_t number, int64_t column, const Scalar* c, const Scalar* x, Queue& queue) {
+    constexpr int64_t kRows = rows_of(N);
+    const int64_t step = row_size(dim), width = padded(block), channel = number * block, first = channel + column;
+    for (int64_t row = 0; row < 2 * r.samples; row += kRows) {
+      const int64_t out = row / 2 * r.out_step + first;
+      product<N>(x + row * step + channel, step, c + number * block * width + column, width, block,
+                 {{r.out[0] + out, r.out[1] + out}, r.out_step, 2 * r.samples - row, block - column}, queue);
     }
   }
   template <int N>
-  static void outer_panel(int64_t dim, int64_t block, int64_t number, int64_t column, int64_t rows, const Scalar* d, const Scalar* x, Scalar* gradient) {
+  static void outer_panel(int64_t dim, int64_t block, int64_t number, int64_t column, int64_t samples, const Scalar* d, const Scalar* x, Scalar* gradient,
+                          Queue& queue) {
     const int64_t channel = number * block;
     for (int64_t i = 0; i < block; i += kSums / N)
-      outer<N>(d + channel + i, x + channel + column, row_size(dim), rows, gradient + (channel + i) * block + column, block, block - i, block - column);
+      outer<N>(d + channel + i, x + channel + column, row_size(dim), samples, gradient + (channel + i) * block + column, block, block - i, block - column, queue);
   }
 
-  static void turn(const Rows<T>& r, int64_t dim, int64_t block, const Scalar* c, Scalar* memory, Scalar* gradient) {
-    Scalar *const x = memory, *const turned = memory + 2 * kSamples * row_size(dim);
+  static void turn(const Rows<T>& r, int64_t dim, int64_t block, const Scalar* c, Scalar* memory, Scalar* gradient, Queue queue, Queue turned_queue) {
+    Scalar *const x = memory, *const turned = memory + 2 * (kSamples + 6) * row_size(dim);
     gather(r.in, r.in_step, r.samples, dim, x);
     if constexpr (kGradient) gather(r.turned, r.turned_step, r.samples, dim, turned);
     const int64_t width = padded(block);
@@ -136,14 +198,14 @@ struct LargeBlocks {
       for (int64_t column = 0; column < width;) {
         const int64_t left = (width - column) / kLanes, take = left >= kPanel ? kPanel : left >= 2 ? 2 : 1;
         if (take == kPanel) {
-          panel<kPanel>(r, dim, block, number, column, c, x);
-          if constexpr (kGradient) outer_panel<kPanel>(dim, block, number, column, 2 * r.samples, x, turned, gradient);
+          panel<kPanel>(r, dim, block, number, column, c, x, queue);
+          if constexpr (kGradient) outer_panel<kPanel>(dim, block, number, column, r.samples, x, turned, gradient, turned_queue);
         } else if (take == 2) {
-          panel<2>(r, dim, block, number, column, c, x);
-          if constexpr (kGradient) outer_panel<2>(dim, block, number, column, 2 * r.samples, x, turned, gradient);
+          panel<2>(r, dim, block, number, column, c, x, queue);
+          if constexpr (kGradient) outer_panel<2>(dim, block, number, column, r.samples, x, turned, gradient, turned_queue);
         } else {
-          panel<1>(r, dim, block, number, column, c, x);
-          if constexpr (kGradient) outer_panel<1>(dim, block, number, column, 2 * r.samples, x, turned, gradient);
+          panel<1>(r, dim, block, number, column, c, x, queue);
+          if constexpr (kGradient) outer_panel<1>(dim, block, number, column, r.samples, x, turned, gradient, turned_queue);
         }
         column += take * kLanes;
       }

@@ -21,7 +21,7 @@ template <class T, int B, bool kPairs, bool kGradient>
 struct SmallBlocks {
   using Scalar = typename RotationScalar<T>::Type;
   using V = typename Lanes<Scalar>::Vector;
-  static constexpr int64_t kLanes = Lanes<Scalar>::kCount, kSamples = 8;
+  static constexpr int64_t kLanes = Lanes<Scalar>::kCount, kSamples = 4;
 
   static constexpr int64_t source(int64_t t, int64_t i) { return B == 2 ? i ^ t : t; }
   static int64_t slot_size(int64_t dim) { return (dim + kLanes - 1) / kLanes * kLanes * B; }
@@ -61,9 +61,14 @@ struct SmallBlocks {
   /// One vector of one row.
   template <bool kPart>
   LIERE_INLINE void row(const T* in, const T* turned, T* out, const V* c, V* a, int64_t n) {
-    const V x = kPart ? load_part(in, n) : load(in);
-    V y = {}, other = {};
-    if constexpr (kGradient) other = kPart ? load_part(turned, n) : load(turned);
+    V x, y = {}, other = {};
+    if constexpr (kPart) {
+      load_part(in, n, x);
+      if constexpr (kGradient) load_part(turned, n, other);
+    } else {
+      x = load(in);
+      if constexpr (kGradient) other = load(turned);
+    }
     [&]<int... t>(std::integer_sequence<int, t...>) __attribute__((always_inline)) {
       (([&]() __attribute__((always_inline)) {
          const V s = spread<B, t>(x);

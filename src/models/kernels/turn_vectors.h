@@ -54,25 +54,47 @@ LIERE_INLINE void store(Bfloat16Bits* p, Floats v) {
 }
 
 /// The first n < lanes elements; the other lanes are zero.
-template <class T>
-LIERE_INLINE auto load_part(const T* p, int64_t n) {
-  constexpr int kCount = Lanes<typename RotationScalar<T>::Type>::kCount;
-  T whole[kCount] = {};
-  memcpy(whole, p, (static_cast<size_t>(n) % kCount) * sizeof(T));
-  return load(whole);
+template <class T, class V>
+[[gnu::noinline]] void load_part(const T* p, int64_t n, V& v) {
+  T whole[sizeof(V) / sizeof(v[0])] = {};
+  for (int64_t i = 0; i < n; ++i) whole[i] = p[i];
+  v = load(whole);
 }
 template <class T, class V>
-LIERE_INLINE void store_part(T* p, V v, int64_t n) {
-  constexpr int kCount = Lanes<typename RotationScalar<T>::Type>::kCount;
-  T whole[kCount];
+[[gnu::noinline]] void store_part(T* p, const V& v, int64_t n) {
+  T whole[sizeof(V) / sizeof(v[0])];
   store(whole, v);
-  memcpy(p, whole, (static_cast<size_t>(n) % kCount) * sizeof(T));
+  for (int64_t i = 0; i < n; ++i) p[i] = whole[i];
 }
 
-template <class T>
-LIERE_INLINE void prefetch(const T* p, int64_t elements) {
-  const auto* const bytes = reinterpret_cast<const char*>(p);
-  for (int64_t i = 0; i < elements * static_cast<int64_t>(sizeof(T)); i += 64) __builtin_prefetch(bytes + i);
+/// One step of transposing: exchanges the off-diagonal quarters of every 2 D x 2 D part; low: row i, high: row i + D.
+template <int D, class V, int... lane>
+LIERE_INLINE void exchange(V& low, V& high, std::integer_sequence<int, lane...>) {
+  constexpr int kCount = sizeof...(lane);
+  const V a = low, b = high;
+  low = __builtin_shufflevector(a, b, (lane & D ? kCount + lane - D : lane)...);
+  high = __builtin_shufflevector(a, b, (lane & D ? kCount + lane : lane + D)...);
+}
+template <int D, class V>
+LIERE_INLINE void exchange_all(V* rows) {
+  constexpr int kCount = sizeof(V) / sizeof(rows[0][0]);
+  if constexpr (D < kCount) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kCount; ++i)
+      if ((i & D) == 0) exchange<D>(rows[i], rows[i + D], std::make_integer_sequence<int, kCount>());
+    exchange_all<2 * D>(rows);
+  }
+}
+/// out[k][i] = in[i][k], lanes x lanes.
+template <class S>
+LIERE_INLINE void transpose_square(const S* in, int64_t in_step, S* out, int64_t out_step) {
+  constexpr int kCount = Lanes<S>::kCount;
+  typename Lanes<S>::Vector rows[kCount];
+#pragma GCC unroll 16
+  for (int i = 0; i < kCount; ++i) rows[i] = load(in + i * in_step);
+  exchange_all<1>(rows);
+#pragma GCC unroll 16
+  for (int i = 0; i < kCount; ++i) store(out + i * out_step, rows[i]);
 }
 
 /// Rows of one token and head: the q and k of a run of samples.

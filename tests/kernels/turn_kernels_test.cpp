@@ -1,0 +1,409 @@
+// Kernels that turn queries and keys, in every instruction set of this processor, against plain double loops.
+//
+// Bounds: a product of a row with a rotation's row of norm <= 1 is off by at most 1e-6 (float) or 1e-14 (double) of the row's norm; bfloat16 adds half a
+// unit in the last place of the exact value. Gradients: the same share of |what was there| + the norms of the two vectors that are multiplied.
+#include "models/kernels/turn_kernels.h"
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "core/rng.h"
+#include "support/catch.h"
+
+namespace liere {
+namespace {
+
+double wide(float x) { return x; }
+double wide(double x) { return x; }
+double wide(Bfloat16Bits x) {
+  const uint32_t bits = uint32_t{x.bits} << 16;
+  float value;
+  memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+template <class T>
+T narrow(double x) {
+  return static_cast<T>(x);
+}
+template <>
+Bfloat16Bits narrow(double x) {
+  return dropout_product(Bfloat16Bits{0x3f80}, static_cast<float>(x));
+}
+template <class T>
+constexpr double kShare = 1e-6;
+template <>
+constexpr double kShare<double> = 1e-14;
+double rounding(float, double) { return 0; }
+double rounding(double, double) { return 0; }
+double rounding(Bfloat16Bits, double exact) { return exact == 0 ? 0 : std::ldexp(1.0, std::ilogb(exact) - 8); }
+bool same_bits(const void* a, const void* b, size_t bytes) { return memcmp(a, b, bytes) == 0; }
+template <class T>
+bool same(const std::vector<T>& a, const std::vector<T>& b) {
+  return a.size() == b.size() && same_bits(a.data(), b.data(), a.size() * sizeof(T));
+}
+
+/// Uniform in [-1, 1).
+class Draw {
+ public:
+  double operator()() { return static_cast<double>(philox_block(7, 1, 2, 3, next_++).word[0]) * 0x1p-31 - 1; }
+  template <class T>
+  std::vector<T> vector(int64_t n, double scale = 1) {
+    std::vector<T> v(static_cast<size_t>(n));
+    for (auto& x : v) x = narrow<T>(scale * (*this)());
+    return v;
+  }
+
+ private:
+  uint32_t next_ = 0;
+};
+
+struct Shape {
+  int64_t samples, tokens, heads, own_heads, dim, block;  // block 0: pairs
+  int64_t side() const { return block == 0 ? 2 : block; }
+  int64_t matrices() const { return (tokens - 1) * own_heads * dim / side(); }
+  int64_t rotation_count() const { return (tokens - 1) * own_heads * dim * (block == 0 ? 1 : block); }
+  int64_t gradient_count() const { return block == 0 ? matrices() : rotation_count(); }
+  HeadStrides fused() const { return {tokens * 3 * heads * dim, dim, 3 * heads * dim}; }  // q or k of [B, T, 3, H, d]
+  int64_t fused_count() const { return samples * tokens * 3 * heads * dim; }
+  HeadStrides loose() const { return {heads * tokens * (dim + 3) + 7, tokens * (dim + 3), dim + 3}; }  // [B, H, T, d] with gaps
+  int64_t loose_count() const { return samples * loose().samples; }
+};
+std::ostream& operator<<(std::ostream& out, const Shape& s) {
+  return out << s.samples << " samples, " << s.tokens << " tokens, " << s.heads << " heads (" << s.own_heads << " own), d = " << s.dim << ", b = " << s.block;
+}
+int64_t at(const HeadStrides& s, int64_t sample, int64_t head, int64_t token) { return sample * s.samples + head * s.heads + token * s.tokens; }
+
+/// Matrix [side, side] of a token, head and block.
+template <class S>
+std::vector<double> matrix(const Shape& s, const std::vector<S>& rotations, int64_t patch, int64_t head, int64_t number) {
+  const int64_t b = s.side(), index = (patch * s.own_heads + (s.own_heads == 1 ? 0 : head)) * (s.dim / b) + number;
+  if (s.block == 0) {
+    const double c = rotations[static_cast<size_t>(2 * index)], sine = rotations[static_cast<size_t>(2 * index + 1)];
+    return {c, -sine, sine, c};
+  }
+  return {rotations.begin() + index * b * b, rotations.begin() + (index + 1) * b * b};
+}
+
+template <class T>
+using ScalarOf = typename RotationScalar<T>::Type;
+
+/// Rows of norm at most 1: entries up to 1 / sqrt(b), or cosine and sine.
+template <class S>
+std::vector<S> random_rotations(const Shape& s, Draw& draw) {
+  auto r = draw.vector<S>(s.rotation_count(), 1 / std::sqrt(static_cast<double>(s.side())));
+  if (s.block == 0)
+    for (size_t i = 0; i < r.size(); i += 2) {
+      const double angle = 4 * draw();
+      r[i] = static_cast<S>(std::cos(angle));
+      r[i + 1] = static_cast<S>(std::sin(angle));
+    }
+  return r;
+}
+
+/// The largest error over its bound, of `got` against R x or R^T x; the memory between the rows and (out of place) CLS are compared, too.
+template <class T>
+double worst(const Shape& s, const std::vector<ScalarOf<T>>& rotations, bool backward, const std::vector<T>& in, HeadStrides in_strides, const std::vector<T>& before,
+             const std::vector<T>& got, HeadStrides out_strides, const int64_t (&in_part)[2], const int64_t (&out_part)[2]) {
+  const int64_t b = s.side();
+  std::vector<T> expected_elsewhere = before;
+  double error = 0;
+  for (int part = 0; part < 2; ++part)
+    for (int64_t sample = 0; sample < s.samples; ++sample)
+      for (int64_t head = 0; head < s.heads; ++head)
+        for (int64_t token = 0; token < s.tokens; ++token) {
+          const T* x = in.data() + in_part[part] + at(in_strides, sample, head, token);
+          const int64_t place = out_part[part] + at(out_strides, sample, head, token);
+          const T* y = got.data() + place;
+          T* const elsewhere = expected_elsewhere.data() + place;
+          memcpy(elsewhere, token == 0 ? x : y, static_cast<size_t>(s.dim) * sizeof(T));
+          if (token == 0) continue;
+          for (int64_t number = 0; number < s.dim / b; ++number) {
+            const auto r = matrix(s, rotations, token - 1, head, number);
+            double norm = 0;
+            for (int64_t j = 0; j < b; ++j) norm += wide(x[number * b + j]) * wide(x[number * b + j]);
+            for (int64_t i = 0; i < b; ++i) {
+              double exact = 0;
+              for (int64_t j = 0; j < b; ++j) exact += r[static_cast<size_t>(backward ? j * b + i : i * b + j)] * wide(x[number * b + j]);
+              const double bound = kShare<T> * std::sqrt(norm) * (backward ? std::sqrt(b) : 1) + rounding(y[0], exact);
+              error = std::max(error, std::abs(wide(y[number * b + i]) - exact) / bound);
+            }
+          }
+        }
+  return same(expected_elsewhere, got) ? error : std::numeric_limits<double>::infinity();
+}
+
+/// The largest error over its bound of a gradient against its definition, added to `before`.
+template <class T>
+double worst_gradient(const Shape& s, const std::vector<T>& d, const std::vector<T>& turned, const std::vector<ScalarOf<T>>& before,
+                      const std::vector<ScalarOf<T>>& got) {
+  const int64_t b = s.side();
+  std::vector<double> exact(before.begin(), before.end()), d_norm(exact.size()), x_norm(exact.size());
+  const auto add = [&](int64_t index, double dx, double x, double sign) {
+    exact[static_cast<size_t>(index)] += sign * dx * x;
+    d_norm[static_cast<size_t>(index)] += dx * dx;
+    x_norm[static_cast<size_t>(index)] += x * x;
+  };
+  for (int64_t part = 0; part < 2; ++part)
+    for (int64_t sample = 0; sample < s.samples; ++sample)
+      for (int64_t head = 0; head < s.heads; ++head)
+        for (int64_t token = 1; token < s.tokens; ++token)
+          for (int64_t number = 0; number < s.dim / b; ++number) {
+            const int64_t row = part * s.heads * s.dim + at(s.fused(), sample, head, token) + number * b;
+            const int64_t index = ((token - 1) * s.own_heads + (s.own_heads == 1 ? 0 : head)) * (s.dim / b) + number;
+            const auto dx = [&](int64_t i) { return wide(d[static_cast<size_t>(row + i)]); };
+            const auto x = [&](int64_t i) { return wide(turned[static_cast<size_t>(row + i)]); };
+            if (s.block == 0) {
+              add(index, dx(1), x(0), 1);
+              add(index, dx(0), x(1), -1);
+            } else {
+              for (int64_t i = 0; i < b; ++i)
+                for (int64_t j = 0; j < b; ++j) add((index * b + i) * b + j, dx(i), x(j), 1);
+            }
+          }
+  double error = 0;
+  for (size_t i = 0; i < exact.size(); ++i) {
+    const double bound = kShare<T> * (std::abs(before[i]) + std::sqrt(d_norm[i] * x_norm[i]));
+    error = std::max(error, std::abs(got[i] - exact[i]) / bound);
+  }
+  return error;
+}
+
+template <class T>
+TurnPlan<T> plan_of(const Shape& s, const std::vector<ScalarOf<T>>& rotations, const std::vector<T>& in, std::vector<T>& out, bool loose = false) {
+  const int64_t in_k = s.heads * s.dim, out_k = loose ? s.loose_count() : in_k;
+  return {s.samples, s.tokens, s.heads, s.own_heads, s.dim, s.block, rotations.data(), {in.data(), in.data() + in_k, s.fused()},
+          {out.data(), out.data() + out_k, loose ? s.loose() : s.fused()}};
+}
+
+std::vector<InstructionSet> sets() {
+  std::vector<InstructionSet> all;
+  for (const auto set : {InstructionSet::kBaseline, InstructionSet::kAvx2, InstructionSet::kAvx512})
+    if (set <= instruction_set()) all.push_back(set);
+  return all;
+}
+
+template <class T>
+void check(InstructionSet set, const Shape& s) {
+  INFO(name_of(set) << ", " << sizeof(T) << " bytes, " << s);
+  const auto& kernels = turn_kernels<T>(set);
+  Draw draw;
+  const auto rotations = random_rotations<ScalarOf<T>>(s, draw);
+  const auto x = draw.vector<T>(s.fused_count()), turned = draw.vector<T>(s.fused_count()), gaps = draw.vector<T>(2 * s.loose_count());
+  const auto gradient = draw.vector<ScalarOf<T>>(s.gradient_count());
+  const int64_t in_part[2] = {0, s.heads * s.dim}, out_part[2] = {0, s.loose_count()};
+  for (const bool backward : {false, true}) {
+    const auto kernel = backward ? kernels.backward : kernels.forward;
+    auto in_place = x, loose = gaps, without = x;
+    auto sums = gradient, loose_sums = gradient;
+    auto here = plan_of(s, rotations, in_place, in_place), there = plan_of(s, rotations, x, loose, true), plain = plan_of(s, rotations, without, without);
+    if (backward) {
+      here.turned = there.turned = {turned.data(), turned.data() + in_part[1], s.fused()};
+      here.gradient = sums.data();
+      there.gradient = loose_sums.data();
+    }
+    kernel(here, 0, kernels.items(here));
+    kernel(there, 0, kernels.items(there));
+    kernel(plain, 0, kernels.items(plain));
+    CHECK(worst(s, rotations, backward, x, s.fused(), x, in_place, s.fused(), in_part, in_part) <= 1);
+    CHECK(worst(s, rotations, backward, x, s.fused(), gaps, loose, s.loose(), in_part, out_part) <= 1);
+    CHECK(same(without, in_place));
+    CHECK(same(sums, loose_sums));
+    if (backward) CHECK(worst_gradient(s, x, turned, gradient, sums) <= 1);
+  }
+}
+
+template <class T>
+void check_split(InstructionSet set, const Shape& s) {
+  INFO(name_of(set) << ", " << sizeof(T) << " bytes, " << s);
+  const auto& kernels = turn_kernels<T>(set);
+  Draw draw;
+  const auto rotations = random_rotations<ScalarOf<T>>(s, draw);
+  const auto x = draw.vector<T>(s.fused_count()), turned = draw.vector<T>(s.fused_count());
+  std::vector<T> whole = x, parts = x;
+  std::vector<ScalarOf<T>> whole_sums(static_cast<size_t>(s.gradient_count())), part_sums = whole_sums;
+  auto plan = plan_of(s, rotations, whole, whole);
+  plan.turned = {turned.data(), turned.data() + s.heads * s.dim, s.fused()};
+  plan.gradient = whole_sums.data();
+  const int64_t items = kernels.items(plan);
+  REQUIRE(items > 1);
+  kernels.backward(plan, 0, items);
+  plan.in = {parts.data(), parts.data() + s.heads * s.dim, s.fused()};
+  plan.out = {parts.data(), parts.data() + s.heads * s.dim, s.fused()};
+  plan.gradient = part_sums.data();
+  for (int64_t item = items; item-- > 0;) kernels.backward(plan, item, item + 1);
+  CHECK(same(whole, parts));
+  CHECK(same(whole_sums, part_sums));
+}
+
+const std::vector<int64_t> kBlocks = {0, 2, 3, 4, 8, 16, 32, 64};
+int64_t dim_of(int64_t block) { return block == 3 ? 66 : 64; }
+
+}  // namespace
+
+TEST_CASE("Turned queries and keys and their gradients match a double loop in every instruction set, type and block side") {
+  for (const auto set : sets())
+    for (const int64_t block : kBlocks)
+      for (const int64_t own : {int64_t{2}, int64_t{1}}) {
+        check<float>(set, {5, 3, 2, own, dim_of(block), block});
+        check<Bfloat16Bits>(set, {5, 3, 2, own, dim_of(block), block});
+        check<double>(set, {5, 3, 2, own, dim_of(block), block});
+      }
+}
+
+TEST_CASE("Turning serves odd sizes: one sample, CLS alone, runs that do not end with the samples, dimensions that are no multiple of the lanes") {
+  const std::vector<Shape> shapes = {{1, 2, 1, 1, 64, 64}, {1, 2, 1, 1, 64, 8}, {1, 2, 1, 1, 64, 0},   {2, 1, 2, 2, 64, 64}, {2, 1, 2, 2, 64, 4},  {25, 2, 1, 1, 64, 64},
+                                     {25, 2, 1, 1, 16, 4}, {13, 3, 2, 2, 32, 32}, {3, 3, 2, 2, 24, 8},  {3, 3, 2, 1, 24, 24}, {3, 3, 2, 2, 40, 20}, {3, 3, 1, 1, 6, 0},
+                                     {3, 3, 3, 3, 22, 2},  {3, 3, 3, 1, 12, 4},   {3, 3, 3, 3, 72, 36}, {3, 2, 2, 2, 96, 48}, {2, 2, 1, 1, 160, 80}, {3, 3, 2, 2, 5, 5},
+                                     {3, 3, 2, 2, 7, 1}};
+  for (const auto set : sets())
+    for (const auto& shape : shapes) {
+      check<float>(set, shape);
+      check<Bfloat16Bits>(set, shape);
+      check<double>(set, shape);
+    }
+}
+
+TEST_CASE("Turning does not depend on how its items are shared out") {
+  for (const auto set : sets())
+    for (const int64_t block : kBlocks)
+      for (const int64_t own : {int64_t{2}, int64_t{1}}) {
+        check_split<float>(set, {7, 70, 2, own, dim_of(block), block});
+        check_split<Bfloat16Bits>(set, {7, 70, 2, own, dim_of(block), block});
+      }
+}
+
+TEST_CASE("Turning by the identity copies every bit of finite queries and keys but zeros' signs") {
+  for (const auto set : sets())
+    for (const int64_t block : kBlocks) {
+      const Shape s{3, 4, 2, 2, dim_of(block), block};
+      std::vector<float> identity(static_cast<size_t>(s.rotation_count()));
+      for (int64_t number = 0; number < s.matrices(); ++number)
+        for (int64_t i = 0; i < s.side(); ++i)
+          if (block > 0 || i == 0) identity[static_cast<size_t>(block == 0 ? 2 * number : (number * block + i) * block + i)] = 1;
+      Draw draw;
+      const auto x = draw.vector<float>(s.fused_count());
+      for (const bool backward : {false, true}) {
+        auto y = x;
+        const auto& kernels = turn_kernels<float>(set);
+        const auto plan = plan_of(s, identity, y, y);
+        (backward ? kernels.backward : kernels.forward)(plan, 0, kernels.items(plan));
+        INFO(name_of(set) << ", " << s);
+        CHECK(same(x, y));
+      }
+    }
+}
+
+TEST_CASE("Turning back by orthogonal rotations gives the queries and keys again") {
+  for (const auto set : sets())
+    for (const int64_t block : kBlocks) {
+      const Shape s{3, 3, 2, 2, dim_of(block), block};
+      Draw draw;
+      auto rotations = random_rotations<double>(s, draw);
+      if (block > 0)
+        for (int64_t number = 0; number < s.matrices(); ++number) {  // I - 2 v v^T / v.v
+          std::vector<double> v(static_cast<size_t>(block));
+          double norm = 0;
+          for (auto& e : v) {
+            e = draw();
+            norm += e * e;
+          }
+          for (int64_t i = 0; i < block; ++i)
+            for (int64_t j = 0; j < block; ++j)
+              rotations[static_cast<size_t>((number * block + i) * block + j)] = (i == j) - 2 * v[static_cast<size_t>(i)] * v[static_cast<size_t>(j)] / norm;
+        }
+      const auto x = draw.vector<double>(s.fused_count());
+      auto y = x;
+      const auto& kernels = turn_kernels<double>(set);
+      const auto plan = plan_of(s, rotations, y, y);
+      kernels.forward(plan, 0, kernels.items(plan));
+      double moved = 0, error = 0;
+      for (size_t i = 0; i < x.size(); ++i) moved = std::max(moved, std::abs(x[i] - y[i]));
+      kernels.backward(plan, 0, kernels.items(plan));
+      for (size_t i = 0; i < x.size(); ++i) error = std::max(error, std::abs(x[i] - y[i]));
+      INFO(name_of(set) << ", " << s);
+      CHECK(moved > 0.5);
+      CHECK(error < 1e-14);
+    }
+}
+
+TEST_CASE("The gradient that turning back adds is (dL/dR) R^T, of an angle the derivative of the loss") {
+  for (const auto set : sets()) {
+    const auto& kernels = turn_kernels<double>(set);
+    const Shape s{2, 2, 1, 1, 4, 4}, p{2, 2, 1, 1, 2, 0};
+    for (const auto& shape : {s, p}) {
+      Draw draw;
+      auto rotations = random_rotations<double>(shape, draw);
+      const auto x = draw.vector<double>(shape.fused_count()), d = draw.vector<double>(shape.fused_count());
+      // L = sum d (R x), by one entry of R or one angle.
+      const auto loss = [&](const std::vector<double>& r) {
+        auto y = x;
+        const auto plan = plan_of(shape, r, y, y);
+        kernels.forward(plan, 0, kernels.items(plan));
+        double sum = 0;
+        for (int64_t sample = 0; sample < shape.samples; ++sample)
+          for (int64_t i = 0; i < 2 * shape.dim; ++i) {
+            const auto at_token = static_cast<size_t>(sample * shape.fused().samples + shape.fused().tokens + i);
+            sum += d[at_token] * y[at_token];
+          }
+        return sum;
+      };
+      auto turned = x, dx = d;
+      std::vector<double> gradient(static_cast<size_t>(shape.gradient_count()));
+      auto plan = plan_of(shape, rotations, turned, turned);
+      kernels.forward(plan, 0, kernels.items(plan));
+      plan = plan_of(shape, rotations, dx, dx);
+      plan.turned = {turned.data(), turned.data() + shape.dim, shape.fused()};
+      plan.gradient = gradient.data();
+      kernels.backward(plan, 0, kernels.items(plan));
+      constexpr double kStep = 1e-5;
+      if (shape.block == 0) {
+        const double angle = std::atan2(rotations[1], rotations[0]);
+        const double slope = (loss({std::cos(angle + kStep), std::sin(angle + kStep)}) - loss({std::cos(angle - kStep), std::sin(angle - kStep)})) / (2 * kStep);
+        CHECK(std::abs(gradient[0] - slope) < 1e-9);
+        continue;
+      }
+      std::vector<double> slope(16);
+      for (size_t i = 0; i < 16; ++i) {
+        auto more = rotations, less = rotations;
+        more[i] += kStep;
+        less[i] -= kStep;
+        slope[i] = (loss(more) - loss(less)) / (2 * kStep);
+      }
+      for (size_t i = 0; i < 4; ++i)
+        for (size_t j = 0; j < 4; ++j) {
+          double expected = 0;
+          for (size_t k = 0; k < 4; ++k) expected += slope[4 * i + k] * rotations[4 * j + k];
+          CHECK(std::abs(gradient[4 * i + j] - expected) < 1e-9);
+        }
+    }
+  }
+}
+
+TEST_CASE("A NaN among queries stays NaN and stays in its block") {
+  for (const auto set : sets())
+    for (const int64_t block : {int64_t{0}, int64_t{2}, int64_t{8}, int64_t{16}, int64_t{32}}) {
+      const Shape s{3, 3, 2, 2, 64, block};
+      Draw draw;
+      const auto rotations = random_rotations<float>(s, draw);
+      const auto& kernels = turn_kernels<Bfloat16Bits>(set);
+      auto x = draw.vector<Bfloat16Bits>(s.fused_count());
+      auto clean = x;
+      const auto place = static_cast<size_t>(at(s.fused(), 1, 1, 2) + 32);
+      x[place].bits = 0x7fff;
+      for (auto* y : {&x, &clean}) {
+        const auto plan = plan_of(s, rotations, *y, *y);
+        kernels.forward(plan, 0, kernels.items(plan));
+      }
+      int64_t changed = 0;
+      for (size_t i = 0; i < x.size(); ++i) {
+        const bool in_block = i >= place && i < place + static_cast<size_t>(s.side());
+        if (in_block) CHECK(std::isnan(wide(x[i])));
+        changed += x[i].bits != clean[i].bits;
+      }
+      INFO(name_of(set) << ", " << s);
+      CHECK(changed == s.side());
+    }
+}
+
+}  // namespace liere
