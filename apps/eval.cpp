@@ -2,9 +2,9 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "core/allocator.h"
 #include "core/check.h"
 #include "core/files.h"
-#include "core/allocator.h"
 #include "train/eval/compare.h"
 #include "train/eval/tests.h"
 #include "train/eval_tests.h"
@@ -21,21 +21,17 @@ struct Arguments {
   int64_t resamples = 10000;
 };
 
-void write_json(const std::string& file, const nlohmann::json& object) {
-  if (!file.empty()) write_file_atomically(file, object.dump(2) + "\n");
-}
-
-int compare(const Arguments& a) {
+nlohmann::json compare(const Arguments& a) {
   const auto comparison = compare_paths(a.first, a.second, a.resamples);
   std::cout << describe_comparison(comparison);
-  write_json(a.json_file, comparison);
-  return 0;
+  return comparison;
 }
 
-int evaluate_tests(const Arguments& a) {
+/// What --json writes: null for the list of tests.
+nlohmann::json evaluate_tests(const Arguments& a) {
   if (a.request.tests == std::vector<std::string>{"list"}) {
     std::cout << list_eval_tests();
-    return 0;
+    return nullptr;
   }
   if (a.checkpoint.empty()) throw ConfigError("--checkpoint is missing: name a run folder or a checkpoint, as in liere-eval --checkpoint runs/NAME (see --help).");
   auto trained = open_trained(a.checkpoint, a.overrides);
@@ -44,8 +40,7 @@ int evaluate_tests(const Arguments& a) {
     results.push_back(result.object);
     std::cout << describe_result(result) << std::flush;
   });
-  write_json(a.json_file, results.size() == 1 ? results[0] : results);
-  return 0;
+  return results.size() == 1 ? results[0] : results;
 }
 
 int run(int argc, char** argv) {
@@ -71,7 +66,9 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     throw ConfigError(std::string(error.what()) + " (liere-eval --help lists the options).");
   }
-  return comparison->parsed() ? compare(a) : evaluate_tests(a);
+  const auto result = comparison->parsed() ? compare(a) : evaluate_tests(a);
+  if (!a.json_file.empty() && !result.is_null()) write_file_atomically(a.json_file, result.dump(2) + "\n");
+  return 0;
 }
 
 }  // namespace

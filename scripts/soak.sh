@@ -1,16 +1,20 @@
 #!/usr/bin/env bash
 # Breaks runs on purpose - kills, full disks, stray signals, frozen predecessors - and checks that nothing is lost: the counts of docs/reliability.md.
-# usage: scripts/soak.sh [--ci] [--only K1,K15,...] [--bin FOLDER] [--work FOLDER]
-#   --ci     a few of each in about four minutes on two cores; without it the full counts (hours)
+# usage: scripts/soak.sh [--ci | --share N] [--only K1,K15,...] [--bin FOLDER] [--work FOLDER]
+#   --ci     a few of each in about four minutes on two cores; without it the full counts (hours); --share N does 1/N of their kills, signals and seconds
 #   --only   these faults alone: K1 K2 K3 K4 K10 K12 K13 K15 K16 C5 C6 fuzz
 #   --bin    folder of liere-train, checkpoint_tool and fuzz_* (default: the newest build/*/bin)     --work   where runs go (default: a new folder, removed if all is good)
 # Some faults need strace, some root (mounts, chattr): what cannot be done here says 'skipped: ...'. Exit code 1 when anything was bad.
 set -uo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-mode=full only='' bin=${LIERE_BIN:-} work=''
+mode=full share=1 only='' bin=${LIERE_BIN:-} work=''
 while [ $# -gt 0 ]; do
   case $1 in
     --ci) mode=ci ;;
+    --share)
+      share=${2:?}
+      shift
+      ;;
     --only)
       only=,${2:?},
       shift
@@ -51,7 +55,7 @@ config=(--config arrows_tiny_liere.yaml device=cpu threads=1 loader.workers=1 mo
 interval=3 last_step=48
 done_count=0 bad_count=0 note='' table=()
 
-count() { if [ "$mode" = ci ]; then echo "$1"; else echo "$2"; fi; }
+count() { if [ "$mode" = ci ]; then echo "$1"; else echo $((($2 + share - 1) / share)); fi; }
 good() { done_count=$((done_count + 1)); }
 bad() { # bad SENTENCE: keeps the last output beside it
   done_count=$((done_count + 1)) bad_count=$((bad_count + 1))

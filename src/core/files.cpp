@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <system_error>
 #include <utility>
@@ -48,6 +49,35 @@ void write_all(int descriptor, std::string_view content, const std::filesystem::
   }
 }
 
+const char* kind_of(mode_t mode) {
+  return S_ISDIR(mode) ? "a folder" : S_ISBLK(mode) ? "a block device" : S_ISSOCK(mode) ? "a socket" : "not a file";
+}
+
+/// Standard output or error, if the path leads there (as /dev/stdout does, redirected or not); else -1.
+int standard_stream(const struct stat& status) {
+  for (const int descriptor : {STDOUT_FILENO, STDERR_FILENO}) {
+    struct stat open_file = {};
+    if (::fstat(descriptor, &open_file) == 0 && open_file.st_dev == status.st_dev && open_file.st_ino == status.st_ino) return descriptor;
+  }
+  return -1;
+}
+
+/// What cannot be replaced, or must not be: a pipe, a terminal, /dev/null, standard output. False where `path` is free or a file of its own.
+bool wrote_into_stream(const std::filesystem::path& path, std::string_view content) {
+  struct stat status = {};
+  if (::stat(path.c_str(), &status) != 0) return false;
+  const int standard = standard_stream(status);
+  if (S_ISREG(status.st_mode) && standard < 0) return false;
+  if (standard < 0 && !S_ISCHR(status.st_mode) && !S_ISFIFO(status.st_mode))
+    throw Error(ExitCode::kFailure, "cannot write " + path.string() + ": it is " + kind_of(status.st_mode) + ". Name a file, or a pipe or terminal such as /dev/stdout.");
+  std::fflush(nullptr);  // what was printed before comes before
+  // A duplicate shares the position in a redirected file; opening the path again would start over at its beginning.
+  Descriptor stream(standard >= 0 ? ::dup(standard) : ::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (stream.get() < 0) fail_writing(path, "open");
+  write_all(stream.get(), content, path);
+  return true;
+}
+
 void write_and_sync(const std::filesystem::path& temporary, const std::filesystem::path& path, std::string_view content) {
   Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
   if (file.get() < 0) fail_writing(path, "creating a temporary file beside it");
@@ -83,7 +113,11 @@ std::string read_file(const std::filesystem::path& path, uint64_t limit) {
   return content;
 }
 
-void write_file_atomically(const std::filesystem::path& path, std::string_view content) {
+void write_file_atomically(const std::filesystem::path& named, std::string_view content) {
+  if (wrote_into_stream(named, content)) return;
+  std::error_code no_target;  // of a link whose file is not there yet: the link is replaced
+  const auto target = std::filesystem::is_symlink(named, no_target) ? std::filesystem::canonical(named, no_target) : named;
+  const auto path = target.empty() ? named : target;
   static std::atomic<uint64_t> count = 0;
   std::filesystem::path temporary = path;
   temporary += ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(count++);

@@ -10,7 +10,8 @@ namespace liere {
 /// The whole file; DataError with errno's text when it cannot be read or is larger than `limit` bytes.
 std::string read_file(const std::filesystem::path& path, uint64_t limit = uint64_t(1) << 32);
 
-/// Replaces `path` atomically: temporary beside it, fsync, rename, fsync of the folder. Throws Error(kFailure) naming path and errno.
+/// Replaces `path` atomically: temporary beside it, fsync, rename, fsync of the folder. A link stays and its file is replaced. Pipes, terminals and
+/// /dev/stdout are written into, after what was printed before; folders, sockets and block devices are refused. Throws Error(kFailure) naming path and cause.
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
 /// Puts a folder's entries on the disk; file systems that cannot are passed over. Throws std::system_error.

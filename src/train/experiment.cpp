@@ -39,7 +39,8 @@ void resolve(ExperimentConfig& config) {
 
 Experiment load_experiment(const std::string& config_name, const std::vector<std::string>& overrides) {
   const auto path = find_config(config_name);
-  // Not in one braced list: where load_config throws, GCC 12 destroys members of the list that were never made.
+  // Not in one braced list. Experiment{{}, load_config(..)}: where a later entry throws, GCC 12 destroys a nested aggregate that has default member initialisers
+  // twice if it was given by braces, {} included (copies and prvalues such as ExperimentConfig{} are safe).
   Experiment experiment;
   experiment.node = load_config(path, overrides);
   experiment.name = path.stem().string();
