@@ -103,6 +103,25 @@ Points<T> points_of(const Rays<T>& rays, int64_t first, int64_t axes) {
   return out;
 }
 
+/// theta_k = u^T M v once more, from M itself (lower triangle, packed row by row): for small sides, where the reflections' share of the error counts.
+template <class T>
+LIERE_INLINE void refine_angles(const Spectral<T>& s, const Vec<T>* packed) {
+  using V = Vec<T>;
+  for (int64_t k = 0; k < s.n / 2; ++k) {
+    const V *const u = s.w + k * s.stride, *const v = s.w + (s.n / 2 + k) * s.stride, *m = packed;
+    V u_excess = V{} - 1, v_excess = V{} - 1, quotient{};  // |u|^2 - 1: rounded less than |u|^2
+    for (int64_t i = 0; i < s.n; ++i) {
+      u_excess += u[i] * u[i];
+      v_excess += v[i] * v[i];
+      V row{};
+      for (int64_t j = 0; j < i; ++j) row += *m++ * (u[i] * v[j] - u[j] * v[i]);
+      quotient += row;
+    }
+    const V angle = quotient - quotient * ((u_excess + v_excess) * T(0.5));
+    s.theta[k] = s.theta[k] == s.theta[k] ? angle : s.theta[k];
+  }
+}
+
 /// Forms M = sum_a p_a A_a, scaled by a power of two to entries of order 1, decomposes it and scales theta back.
 template <class T>
 void decompose_points(const Spectral<T>& s, const SkewExpPlan<T>& plan, const Generator<T>& g, const Points<T>& points) {
@@ -120,6 +139,8 @@ void decompose_points(const Spectral<T>& s, const SkewExpPlan<T>& plan, const Ge
   power = bound < kSmall ? V{} + 1 : power;
   const V scale = bound < kLarge ? 1 / power + g.poison : V{} + T(NAN);
   for (int64_t a = 0; a < plan.axes; ++a) p[a] = points.p[a] * scale;
+  constexpr int64_t kSmallSide = 8;
+  V packed[kSmallSide * (kSmallSide - 1) / 2];
   const int64_t b = plan.block;
   for (int64_t r = 0; r < b; ++r)
     for (int64_t c = 0; c < r; ++c) {
@@ -130,7 +151,13 @@ void decompose_points(const Spectral<T>& s, const SkewExpPlan<T>& plan, const Ge
     }
   for (int64_t r = b; r < s.n; ++r)
     for (int64_t c = 0; c < r; ++c) s.m[r * s.stride + c] = V{};
+  if (s.n <= kSmallSide) {
+    V* to = packed;
+    for (int64_t r = 0; r < s.n; ++r)
+      for (int64_t c = 0; c < r; ++c) *to++ = s.m[r * s.stride + c];
+  }
   decompose<T>(s);
+  if (s.n <= kSmallSide && s.n > 2) refine_angles<T>(s, packed);
   for (int64_t k = 0; k < s.n / 2; ++k) s.theta[k] *= power + g.poison;
 }
 

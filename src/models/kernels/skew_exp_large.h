@@ -61,25 +61,33 @@ LIERE_INLINE void scaled_angles(const Squares<T>& q, const T* theta, T ratio) {
   }
 }
 
+/// Errors of the eigenvectors enter W D W^T in proportion to D, and I + W (D - I) W^T to D - I: 1 (take the second) where that is the smaller.
+template <class T>
+LIERE_INLINE T shift_of(const Sides<T>& s, const Squares<T>& q) {
+  T sum = 0;
+  for (int64_t k = 0; k < s.h; ++k) sum += q.cos[k];
+  return sum * 2 > T(s.h) ? T(1) : T(0);
+}
+
 /// out [b, b] = exp(ratio M).
 template <class T>
 void exponential(const Sides<T>& s, const Squares<T>& q, Eigenpairs<T> pairs, T ratio, T* out) {
   scaled_angles(q, pairs.theta, ratio);
   T* const y = q.first;
+  const T shift = shift_of(s, q);
   for (int64_t k = 0; k < s.h; ++k) {
-    const T sin = q.sin[k], cos = q.cos[k];
+    const T sin = q.sin[k], cos = q.cos[k] - shift;
     for (int64_t i = 0; i < s.row; i += kLanes<T>) {
       const Vec<T> u = load(pairs.w + k * s.row + i), v = load(pairs.w + (s.h + k) * s.row + i);
       store(y + k * s.row + i, cos * u - sin * v);
       store(y + (s.h + k) * s.row + i, sin * u + cos * v);
     }
   }
-  if (s.b == s.row) {
-    product<T, false>(y, pairs.w, s.n, s.row, s.n, out, s.row);
-    return;
-  }
-  product<T, false>(y, pairs.w, s.n, s.row, s.n, q.second, s.row);
-  for (int64_t i = 0; i < s.b; ++i) copy_some(out + i * s.b, q.second + i * s.row, s.b);
+  T* const r = s.b == s.row ? out : q.second;
+  product<T, false>(y, pairs.w, s.n, s.row, s.n, r, s.row);
+  for (int64_t i = 0; i < s.b; ++i) r[i * s.row + i] += shift;
+  if (r == out) return;
+  for (int64_t i = 0; i < s.b; ++i) copy_some(out + i * s.b, r + i * s.row, s.b);
 }
 
 /// sum [n, row] += weight phi1(-ad)[g] in the eigenbasis, g skew and whole.

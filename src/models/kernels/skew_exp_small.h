@@ -7,14 +7,30 @@
 namespace liere::LIERE_INSTRUCTION_SET {
 namespace {
 
+/// Errors of the eigenvectors enter W D W^T in proportion to D, and I + W (D - I) W^T to D - I: 1 (take the second) where that is the smaller.
+template <class T, int kH>
+LIERE_INLINE Vec<T> shift_of(const SineCosine<Vec<T>> (&trig)[kH]) {
+  Vec<T> sum{};
+  for (const auto& at : trig) sum += at.cos;
+  return sum * 2 > T(kH) ? Vec<T>{} + 1 : Vec<T>{};
+}
+
+template <class T, int kH>
+LIERE_INLINE Vec<T> sines_and_cosines(const Spectral<T>& s, SineCosine<Vec<T>> (&trig)[kH]) {
+  for (int k = 0; k < kH; ++k) trig[k] = sine_cosine<T>(s.theta[k]);
+  return shift_of<T, kH>(trig);
+}
+
 /// r [N, N] = exp(M).
 template <class T, int kN>
 LIERE_INLINE void exponential_in_lanes(const Spectral<T>& s, Vec<T>* r) {
   using V = Vec<T>;
   constexpr int kH = kN / 2;
   V y[kN][kN];
+  SineCosine<V> trig[kH];
+  const V shift = sines_and_cosines<T, kH>(s, trig);
   for (int k = 0; k < kH; ++k) {
-    const auto at = sine_cosine<T>(s.theta[k]);
+    const SineCosine<V> at = {trig[k].sin, trig[k].cos - shift};
 #pragma GCC unroll 8
     for (int i = 0; i < kN; ++i) {
       const V u = s.w[k * s.stride + i], v = s.w[(kH + k) * s.stride + i];
@@ -36,6 +52,8 @@ LIERE_INLINE void exponential_in_lanes(const Spectral<T>& s, Vec<T>* r) {
       r[i * kN + j] = sum[0][j];
       r[(i + 1) * kN + j] = sum[1][j];
     }
+    r[i * kN + i] += shift;
+    r[(i + 1) * kN + i + 1] += shift;
   }
 }
 
@@ -44,7 +62,11 @@ template <class T, int kN>
 LIERE_INLINE void derivative_in_lanes(const Spectral<T>& s, Vec<T>* g) {
   using V = Vec<T>;
   constexpr int kH = kN / 2;
-  V y[kN][kN];
+  V y[kN][kN], given[kN][kN];
+  SineCosine<V> trig[kH];
+  const V shift = sines_and_cosines<T, kH>(s, trig);
+  for (int i = 0; i < kN; ++i)
+    for (int j = i + 1; j < kN; ++j) given[i][j] = shift != 0 ? g[i * kN + j] : V{};
   for (int i = 0; i < kN; ++i)
 #pragma GCC unroll 8
     for (int k = 0; k < kN; ++k) {
@@ -63,20 +85,20 @@ LIERE_INLINE void derivative_in_lanes(const Spectral<T>& s, Vec<T>* g) {
       g[l * kN + k] = sum;
       g[k * kN + l] = -sum;
     }
-  SineCosine<V> trig[kH];
-  for (int k = 0; k < kH; ++k) trig[k] = sine_cosine<T>(s.theta[k]);
   const auto put = [&](int l, int k, V value) {
     g[l * kN + k] = value;
     g[k * kN + l] = -value;
   };
   for (int j = 0; j < kH; ++j)
     for (int k = j + 1; k < kH; ++k) {
-      const auto turned = apply_phi1<V>({g[j * kN + k], g[j * kN + kH + k], g[(kH + j) * kN + k], g[(kH + j) * kN + kH + k]}, s.theta[j], trig[j], s.theta[k], trig[k]);
-      put(j, k, turned.uu);
-      put(j, kH + k, turned.uv);
-      put(kH + j, k, turned.vu);
-      put(kH + j, kH + k, turned.vv);
+      const PairBlock<V> at = {g[j * kN + k], g[j * kN + kH + k], g[(kH + j) * kN + k], g[(kH + j) * kN + kH + k]};
+      const PairBlock<V> turned = apply_phi1<V>(at, s.theta[j], trig[j], s.theta[k], trig[k]);
+      put(j, k, turned.uu - shift * at.uu);
+      put(j, kH + k, turned.uv - shift * at.uv);
+      put(kH + j, k, turned.vu - shift * at.vu);
+      put(kH + j, kH + k, turned.vv - shift * at.vv);
     }
+  for (int k = 0; k < kH; ++k) put(k, kH + k, g[k * kN + kH + k] * (1 - shift));
   for (int k = 0; k < kN; ++k) g[k * kN + k] = V{};
   for (int k = 0; k < kN; ++k)
 #pragma GCC unroll 8
@@ -90,7 +112,7 @@ LIERE_INLINE void derivative_in_lanes(const Spectral<T>& s, Vec<T>* g) {
 #pragma GCC unroll 8
     for (int j = 0; j < kN; ++j) {
       if (j <= i) continue;
-      V sum{};
+      V sum = given[i][j];
 #pragma GCC unroll 8
       for (int k = 0; k < kN; ++k) sum += s.w[k * s.stride + i] * y[k][j];
       g[i * kN + j] = sum;

@@ -1,0 +1,407 @@
+// The exponential of skew blocks against a Taylor series in double, its properties, and its gradient against central differences.
+#include "models/kernels/skew_exp.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "core/rng.h"
+#include "models/kernels/rays.h"
+#include "support/catch.h"
+
+using namespace liere;
+
+namespace {
+
+using Matrix = std::vector<double>;
+
+Matrix product(const Matrix& a, const Matrix& b, int64_t n) {
+  Matrix c(n * n);
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t k = 0; k < n; ++k)
+      for (int64_t j = 0; j < n; ++j) c[i * n + j] += a[i * n + k] * b[k * n + j];
+  return c;
+}
+
+/// exp(M) by scaling to a norm of 1/4, 16 terms and squaring of exp - I: nothing in common with the code under test.
+Matrix reference(Matrix m, int64_t n) {
+  double norm = 0;
+  for (const double x : m) norm += x * x;
+  int squarings = 0;
+  for (norm = std::sqrt(norm); norm > 0.25; norm /= 2) ++squarings;
+  for (double& x : m) x = std::ldexp(x, -squarings);
+  Matrix e = m, term = m;
+  for (int k = 2; k <= 16; ++k) {
+    term = product(term, m, n);
+    for (int64_t i = 0; i < n * n; ++i) e[i] += term[i] /= k;
+  }
+  for (; squarings > 0; --squarings) {
+    const Matrix square = product(e, e, n);
+    for (int64_t i = 0; i < n * n; ++i) e[i] = 2 * e[i] + square[i];
+  }
+  for (int64_t i = 0; i < n; ++i) e[i * n + i] += 1;
+  return e;
+}
+
+/// A plan with its memory.
+template <class T>
+struct Case {
+  int64_t axes, layers, groups, tokens, block;
+  std::vector<T> generators, positions, x, rotations, gradient;
+  bool rays = true;
+
+  Case(int64_t axes, int64_t layers, int64_t groups, int64_t tokens, int64_t block, double size, uint64_t seed = 1)
+      : axes(axes), layers(layers), groups(groups), tokens(tokens), block(block) {
+    Rng rng(seed, Purpose::kParameter);
+    const auto fill = [&](std::vector<T>& to, int64_t count, double low, double high) {
+      to.resize(count);
+      for (T& value : to) value = static_cast<T>(low + (high - low) * rng.uniform());
+    };
+    fill(generators, axes * layers * groups * entries(), -size, size);
+    fill(positions, tokens * axes, -1, 1);
+    fill(x, layers * tokens * groups * block * block, -1, 1);
+  }
+  int64_t entries() const { return block * (block - 1) / 2; }
+  SkewExpPlan<T> plan() {
+    rotations.resize(x.size());
+    gradient.resize(generators.size());
+    SkewExpPlan<T> p{axes, layers, groups, tokens, block, generators.data(), positions.data()};
+    p.rotations = rotations.data();
+    p.x = x.data();
+    p.gradient = gradient.data();
+    p.rays = rays;
+    return p;
+  }
+  void run(InstructionSet set) {
+    const auto p = plan();
+    const auto& kernels = skew_exp_kernels<T>(set);
+    kernels.forward(p, 0, kernels.items(p));
+    kernels.backward(p, 0, kernels.items(p));
+  }
+  int64_t offset(int64_t layer, int64_t token, int64_t group) const { return ((layer * tokens + token) * groups + group) * block * block; }
+  /// M of one matrix in double.
+  Matrix exponent(int64_t layer, int64_t token, int64_t group) const {
+    Matrix m(block * block);
+    for (int64_t a = 0; a < axes; ++a) {
+      const T* entry = &generators[((a * layers + layer) * groups + group) * entries()];
+      for (int64_t i = 0; i < block; ++i)
+        for (int64_t j = i + 1; j < block; ++j, ++entry) {
+          const double value = double(positions[token * axes + a]) * double(*entry);
+          m[i * block + j] += value;
+          m[j * block + i] -= value;
+        }
+    }
+    return m;
+  }
+};
+
+double relative(const double* expected, const double* found, int64_t count) {
+  double difference = 0, size = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    difference += (found[i] - expected[i]) * (found[i] - expected[i]);
+    size += expected[i] * expected[i];
+  }
+  return std::sqrt(difference / size);
+}
+template <class T>
+double relative(const std::vector<double>& expected, const T* found) {
+  const std::vector<double> wide(found, found + expected.size());
+  return relative(expected.data(), wide.data(), static_cast<int64_t>(wide.size()));
+}
+
+/// Largest eigenvalue, within a few percent.
+double norm_of(const Matrix& m, int64_t n) {
+  std::vector<double> v(n, 1.0), w(n);
+  v[0] = 2;
+  double norm = 0;
+  for (int step = 0; step < 40; ++step) {
+    double size = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      w[i] = 0;
+      for (int64_t j = 0; j < n; ++j) w[i] += m[i * n + j] * v[j];
+      size += w[i] * w[i];
+    }
+    norm = std::sqrt(size);
+    if (norm == 0) return 0;
+    for (int64_t i = 0; i < n; ++i) v[i] = w[i] / norm;
+  }
+  return norm;
+}
+
+template <class T>
+void scale_to_norm(Case<T>& c, double norm) {
+  double largest = 0;
+  for (int64_t t = 0; t < c.tokens; ++t)
+    for (int64_t g = 0; g < c.groups; ++g) largest = std::max(largest, norm_of(c.exponent(0, t, g), c.block));
+  for (T& entry : c.generators) entry = static_cast<T>(entry * norm / largest);
+}
+
+std::vector<InstructionSet> sets() {
+  std::vector<InstructionSet> found = {InstructionSet::kBaseline};
+  if (instruction_set() >= InstructionSet::kAvx2) found.push_back(InstructionSet::kAvx2);
+  if (instruction_set() >= InstructionSet::kAvx512) found.push_back(InstructionSet::kAvx512);
+  return found;
+}
+
+template <class T>
+void check_values(Case<T>& c, double bound) {
+  for (int64_t layer = 0; layer < c.layers; ++layer)
+    for (int64_t token = 0; token < c.tokens; ++token)
+      for (int64_t group = 0; group < c.groups; ++group) {
+        INFO("layer " << layer << " token " << token << " group " << group);
+        CHECK(relative(reference(c.exponent(layer, token, group), c.block), &c.rotations[c.offset(layer, token, group)]) < bound);
+      }
+}
+
+/// What rounding to fp32 does to a rotation: the angles' error grows with the norm.
+double single_bound(double norm) { return 7e-7 + 2e-7 * norm; }
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("exp of skew blocks is that of a Taylor series, for every side, number of axes and instruction set", "", float, double) {
+  for (const InstructionSet set : sets())
+    for (const int64_t block : {2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 48, 64}) {
+      const int64_t axes = 1 + block % 3, tokens = block > 16 ? 2 : 19, groups = block > 16 ? 1 : 3, layers = block > 16 ? 1 : 2;
+      Case<TestType> c(axes, layers, groups, tokens, block, 1);
+      scale_to_norm(c, 10);
+      c.run(set);
+      INFO(name_of(set) << ", block " << block);
+      check_values(c, sizeof(TestType) == 8 ? 2e-14 : single_bound(10));
+    }
+}
+
+TEST_CASE("exp of skew blocks keeps fp32's accuracy at norms from 0.1 to 400") {
+  for (const InstructionSet set : sets())
+    for (const int64_t block : {4, 8, 16, 64})
+      for (const double norm : {0.1, 0.6, 1.2, 3.0, 30.0, 400.0}) {
+        Case<float> c(2, 1, block == 64 ? 1 : 4, block == 64 ? 3 : 17, block, 1, static_cast<uint64_t>(block));
+        scale_to_norm(c, norm);
+        c.run(set);
+        INFO(name_of(set) << ", block " << block << ", norm " << norm);
+        check_values(c, single_bound(norm));
+      }
+}
+
+TEMPLATE_TEST_CASE("exp of skew blocks is orthogonal, also far beyond an angle's precision", "", float, double) {
+  for (const InstructionSet set : sets())
+    for (const int64_t block : {5, 8, 16, 24, 64})
+      for (const double size : {1e-3, 1.0, 50.0}) {
+        Case<TestType> c(2, 1, 2, 5, block, size);
+        c.run(set);
+        double worst = 0;
+        for (int64_t at = 0; at < static_cast<int64_t>(c.rotations.size()); at += block * block)
+          for (int64_t i = 0; i < block; ++i)
+            for (int64_t j = 0; j < block; ++j) {
+              double dot = i == j ? -1 : 0;
+              for (int64_t k = 0; k < block; ++k) dot += double(c.rotations[at + i * block + k]) * c.rotations[at + j * block + k];
+              worst = std::max(worst, std::isfinite(dot) ? std::abs(dot) : 1);
+            }
+        INFO(name_of(set) << ", block " << block << ", size " << size);
+        CHECK(worst < (sizeof(TestType) == 8 ? 2e-14 : 5e-6));
+      }
+}
+
+TEST_CASE("spectra that stall a QR iteration come out right: rank one, repeated, nilpotent and graded ones") {
+  const auto entry_of = [](int kind, int64_t b, int64_t i, int64_t j) -> double {
+    switch (kind) {
+      case 0: return i + j == b - 1;             // all eigenvalues equal
+      case 1: return j == i + 1;                 // tridiagonal already
+      case 2: return 1;
+      case 3: return j == i + 1 ? std::pow(10.0, -0.5 * i) : 0;  // graded
+      case 4: return j == i + 1 && i % 2;        // a zero pair in front
+      default: return (i + 1.0) * (b - j) - (j + 1.0) * (b - i) / 7;  // rank two
+    }
+  };
+  for (const InstructionSet set : sets())
+    for (const int64_t block : {3, 4, 7, 8, 16, 33})
+      for (int kind = 0; kind < 6; ++kind) {
+        Case<double> c(1, 1, 1, 3, block, 1);
+        int64_t e = 0;
+        for (int64_t i = 0; i < block; ++i)
+          for (int64_t j = i + 1; j < block; ++j) c.generators[e++] = entry_of(kind, block, i, j);
+        scale_to_norm(c, 7.0 / 3);
+        c.run(set);
+        INFO(name_of(set) << ", block " << block << ", kind " << kind);
+        check_values(c, 2e-14);
+      }
+}
+
+TEMPLATE_TEST_CASE("the point zero and generators of zeros give the identity exactly", "", float, double) {
+  for (const InstructionSet set : sets())
+    for (const int64_t block : {2, 3, 8, 12, 16}) {
+      Case<TestType> c(2, 1, 2, 5, block, 3);
+      c.positions[2 * 3] = c.positions[2 * 3 + 1] = 0;
+      std::fill(c.generators.begin(), c.generators.begin() + c.entries(), TestType(0));  // group 0, both axes
+      std::fill(c.generators.begin() + 2 * c.entries(), c.generators.begin() + 3 * c.entries(), TestType(0));
+      c.run(set);
+      for (int64_t token = 0; token < 5; ++token)
+        for (int64_t group = 0; group < 2; ++group) {
+          const TestType* r = &c.rotations[c.offset(0, token, group)];
+          bool identity = true;
+          for (int64_t i = 0; i < block * block; ++i) identity &= r[i] == TestType(i / block == i % block);
+          INFO(name_of(set) << ", block " << block << ", token " << token << ", group " << group);
+          CHECK(identity == (token == 3 || group == 0));
+        }
+    }
+}
+
+TEST_CASE("the gradient is that of central differences in double, for every side and instruction set") {
+  for (const InstructionSet set : sets())
+    for (const int64_t block : {2, 3, 4, 5, 8, 12, 16, 24, 64})
+      for (const double norm : {0.3, 12.0}) {
+        const int64_t axes = 1 + block % 3;
+        Case<double> c(axes, 1, 2, block == 64 ? 2 : 18, block, 1);
+        c.positions[0] = 0.5 * c.positions[axes];  // a ray of two points, and a point at the origin
+        for (int64_t a = 0; a < axes; ++a) {
+          c.positions[a] = 0.5 * c.positions[axes + a];
+          if (c.tokens > 4) c.positions[3 * axes + a] = 0;
+        }
+        scale_to_norm(c, norm);
+        c.run(set);
+        // L = sum <X' R0, R>: its gradient at R0 = R is (dL/dR) R^T = X'.
+        const auto loss = [&](const Case<double>& moved) {
+          double sum = 0;
+          for (int64_t t = 0; t < c.tokens; ++t)
+            for (int64_t g = 0; g < c.groups; ++g) {
+              const Matrix r0 = reference(c.exponent(0, t, g), block), r = reference(moved.exponent(0, t, g), block);
+              const Matrix x(&c.x[c.offset(0, t, g)], &c.x[c.offset(0, t, g)] + block * block), weight = product(x, r0, block);
+              for (int64_t i = 0; i < block * block; ++i) sum += weight[i] * r[i];
+            }
+          return sum;
+        };
+        double largest = 0;
+        for (const double value : c.gradient) largest = std::max(largest, std::abs(value));
+        Rng rng(7, Purpose::kParameter);
+        for (int probe = 0; probe < (block == 64 ? 1 : 3); ++probe) {
+          const auto entry = static_cast<int64_t>(rng.uniform() * static_cast<double>(c.generators.size()));
+          Case<double> above = c, below = c;
+          const double h = 2e-5;
+          above.generators[entry] += h;
+          below.generators[entry] -= h;
+          INFO(name_of(set) << ", block " << block << ", norm " << norm << ", entry " << entry);
+          CHECK(std::abs((loss(above) - loss(below)) / (2 * h) - c.gradient[entry]) < 1e-7 * std::max(largest, 1.0));
+        }
+      }
+}
+
+TEST_CASE("the gradient in fp32 is that in double within the bound of the rotations") {
+  for (const InstructionSet set : sets())
+    for (const int64_t block : {2, 3, 4, 8, 16, 24, 64})
+      for (const double norm : {0.1, 1.2, 30.0, 400.0}) {
+        Case<float> c(2, 2, 3, 20, block, 1);
+        if (block == 64) c = Case<float>(2, 1, 1, 6, block, 1);
+        scale_to_norm(c, norm);
+        Case<double> exact(c.axes, c.layers, c.groups, c.tokens, block, 1);
+        exact.generators.assign(c.generators.begin(), c.generators.end());
+        exact.positions.assign(c.positions.begin(), c.positions.end());
+        exact.x.assign(c.x.begin(), c.x.end());
+        c.run(set);
+        exact.run(set);
+        INFO(name_of(set) << ", block " << block << ", norm " << norm);
+        CHECK(relative(exact.gradient, c.gradient.data()) < 1e-6 + 2e-7 * norm);
+      }
+}
+
+TEMPLATE_TEST_CASE("rays change nothing but rounding: grids from zero, whole numbers, centred, one axis", "", float, double) {
+  for (const InstructionSet set : sets())
+    for (const int64_t block : {8, 16, 24})
+      for (int kind = 0; kind < 4; ++kind) {
+        const int64_t axes = kind == 3 ? 1 : 2, side = 5, tokens = kind == 3 ? 9 : side * side;
+        Case<TestType> c(axes, 1, 2, tokens, block, 0.5);
+        for (int64_t t = 0; t < tokens; ++t)
+          for (int64_t a = 0; a < axes; ++a) {
+            const int64_t at = kind == 3 ? t : a ? t % side : t / side;
+            c.positions[t * axes + a] = static_cast<TestType>(kind == 0 ? at / double(side - 1) : kind == 2 ? (2 * at + 1.0) / side - 1 : double(at));
+          }
+        Case<TestType> apart = c;
+        apart.rays = false;
+        c.run(set);
+        apart.run(set);
+        const double norm = norm_of(c.exponent(0, tokens - 1, 0), block), bound = sizeof(TestType) == 8 ? 3e-14 + 1e-15 * norm : single_bound(norm);
+        INFO(name_of(set) << ", block " << block << ", kind " << kind << ", norm " << norm);
+        CHECK(relative(std::vector<double>(apart.rotations.begin(), apart.rotations.end()), c.rotations.data()) < bound);
+        CHECK(relative(std::vector<double>(apart.gradient.begin(), apart.gradient.end()), c.gradient.data()) < bound);
+      }
+}
+
+TEST_CASE("points of a grid lie on the rays that number theory says") {
+  const auto rays_of = [](int64_t side, double first, double step, int64_t axes) {
+    std::vector<float> positions;
+    for (int64_t t = 0; t < (axes == 1 ? side : side * side); ++t) {
+      if (axes == 2) positions.push_back(static_cast<float>(first + step * (t / side)));
+      positions.push_back(static_cast<float>(first + step * (t % side)));
+    }
+    return find_rays(positions.data(), static_cast<int64_t>(positions.size()) / axes, axes, true);
+  };
+  // 2 + 2 sum phi(k) - 1 primitive directions in [0, 7]^2: 37; in [0, 13]^2: 117.
+  for (const double step : {1.0, 1.0 / 7}) {
+    const auto rays = rays_of(8, 0, step, 2);
+    CHECK(rays.count() == 37);
+    CHECK(rays.points.size() == 63);
+    CHECK(rays.origin == std::vector<int64_t>{0});
+  }
+  CHECK(rays_of(14, 0, 1.0 / 13, 2).count() == 117);
+  CHECK(rays_of(50, 0, 0.1, 1).count() == 1);
+  const auto rays = rays_of(8, 1, 1, 2);
+  for (int64_t r = 0; r < rays.count(); ++r)
+    for (int64_t i = rays.first[r]; i < rays.first[r + 1]; ++i) {
+      const int64_t t = rays.points[i].token;
+      CHECK(rays.points[i].ratio * rays.bases[2 * r] == Approx(1 + t / 8).epsilon(1e-6));
+      CHECK(rays.points[i].ratio * rays.bases[2 * r + 1] == Approx(1 + t % 8).epsilon(1e-6));
+    }
+}
+
+TEMPLATE_TEST_CASE("items shared out differently give the same bits", "", float, double) {
+  for (const InstructionSet set : sets())
+    for (const int64_t block : {2, 5, 8, 16, 24}) {
+      Case<TestType> c(2, 2, 5, 23, block, 2);
+      c.run(set);
+      Case<TestType> parts = c;
+      std::fill(parts.rotations.begin(), parts.rotations.end(), TestType(-7));
+      std::fill(parts.gradient.begin(), parts.gradient.end(), TestType(-7));
+      const auto p = parts.plan();
+      const auto& kernels = skew_exp_kernels<TestType>(set);
+      const int64_t items = kernels.items(p);
+      CHECK(items > 1);
+      const std::vector<int64_t> cuts = {0, 1, items / 2, items};
+      for (size_t k = cuts.size() - 1; k > 0; --k) {
+        kernels.backward(p, cuts[k - 1], cuts[k]);
+        kernels.forward(p, cuts[k - 1], cuts[k]);
+      }
+      INFO(name_of(set) << ", block " << block);
+      CHECK(parts.rotations == c.rotations);
+      CHECK(parts.gradient == c.gradient);
+    }
+}
+
+TEMPLATE_TEST_CASE("what is not finite spoils its own matrices and nothing else", "", float, double) {
+  constexpr TestType kInf = std::numeric_limits<TestType>::infinity(), kNan = std::numeric_limits<TestType>::quiet_NaN();
+  for (const InstructionSet set : sets())
+    for (const int64_t block : {2, 3, 8, 16, 24})
+      for (const TestType bad : {kInf, -kInf, kNan, std::numeric_limits<TestType>::max()}) {
+        INFO(name_of(set) << ", block " << block << ", value " << bad);
+        Case<TestType> good(2, 1, 3, 18, block, 2), c = good, x = good, p = good;
+        good.run(set);
+        c.generators[c.entries() + c.entries() / 2] = bad;  // group 1
+        c.run(set);
+        for (int64_t group = 0; group < 3; ++group)
+          for (int64_t token = 0; token < 18; ++token) {
+            const auto first = c.rotations.begin() + c.offset(0, token, group), same = good.rotations.begin() + c.offset(0, token, group);
+            if (group == 1) CHECK(std::none_of(first, first + block * block, [](TestType r) { return std::isfinite(r); }));
+            else CHECK(std::equal(first, first + block * block, same));
+          }
+        CHECK(std::equal(c.gradient.begin(), c.gradient.begin() + c.entries(), good.gradient.begin()));
+        if (block > 2 || !std::isfinite(bad)) CHECK(!std::isfinite(c.gradient[c.entries()]));  // of a pair: dL/dA does not depend on A
+        p.positions[2 * 4] = bad;
+        p.run(set);
+        CHECK(!std::isfinite(p.rotations[p.offset(0, 4, 0)]));
+        CHECK(std::equal(p.rotations.begin(), p.rotations.begin() + p.offset(0, 4, 0), good.rotations.begin()));
+        if (std::isfinite(bad)) continue;
+        x.x[x.offset(0, 2, 2) + 1] = bad;
+        x.run(set);
+        CHECK(std::equal(x.gradient.begin(), x.gradient.begin() + 2 * x.entries(), good.gradient.begin()));
+        CHECK(!std::isfinite(x.gradient[2 * x.entries()]));
+      }
+}
