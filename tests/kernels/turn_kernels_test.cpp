@@ -184,9 +184,8 @@ std::vector<InstructionSet> sets() {
 }
 
 template <class T>
-void check(InstructionSet set, const Shape& s) {
-  INFO(name_of(set) << ", " << sizeof(T) << " bytes, " << s);
-  const auto& kernels = turn_kernels<T>(set);
+void check(const TurnKernels<T>& kernels, const char* form, const Shape& s) {
+  INFO(form << ", " << sizeof(T) << " bytes, " << s);
   Draw draw;
   const auto rotations = random_rotations<ScalarOf<T>>(s, draw);
   const auto x = draw.vector<T>(s.fused_count()), turned = draw.vector<T>(s.fused_count()), gaps = draw.vector<T>(2 * s.loose_count());
@@ -211,6 +210,11 @@ void check(InstructionSet set, const Shape& s) {
     CHECK(same(sums, loose_sums));
     if (backward) CHECK(worst_gradient(s, x, turned, gradient, sums) <= 1);
   }
+}
+
+template <class T>
+void check(InstructionSet set, const Shape& s) {
+  check(turn_kernels<T>(set), name_of(set), s);
 }
 
 template <class T>
@@ -250,6 +254,17 @@ TEST_CASE("Turned queries and keys and their gradients match a double loop in ev
         check<double>(set, {5, 3, 2, own, dim_of(block), block});
       }
 }
+
+#if defined(__x86_64__) && defined(__GNUC__)
+TEST_CASE("On processors with AVX512_BF16 the form for those without it turns as exactly") {
+  if (instruction_set() != InstructionSet::kAvx512) {
+    WARN("skipped: no AVX-512 here");
+    return;
+  }
+  for (const int64_t block : kBlocks)
+    for (const int64_t own : {int64_t{2}, int64_t{1}}) check(avx512::kTurnBfloat16, "AVX-512 without AVX512_BF16", {5, 3, 2, own, dim_of(block), block});
+}
+#endif
 
 TEST_CASE("Turning serves odd sizes: one sample, CLS alone, runs that do not end with the samples, dimensions that are no multiple of the lanes") {
   const std::vector<Shape> shapes = {{1, 2, 1, 1, 64, 64}, {1, 2, 1, 1, 64, 8}, {1, 2, 1, 1, 64, 0},   {2, 1, 2, 2, 64, 64}, {2, 1, 2, 2, 64, 4},  {25, 2, 1, 1, 64, 64},

@@ -11,7 +11,7 @@ struct LargeBlocks {
   using Scalar = typename RotationScalar<T>::Type;
   using V = typename Lanes<Scalar>::Vector;
   static constexpr int64_t kLanes = Lanes<Scalar>::kCount, kPanel = LIERE_LANES == 16 ? 4 : 2;
-  static inline const int64_t kSamples = getenv("KL") ? atoi(getenv("KL")) : 12;
+  static constexpr int64_t kSamples = 12;
   static constexpr int64_t kSums = LIERE_LANES == 16 ? 16 : 8;  // vectors of X' in registers at a time
   /// Rows of a tile that is N vectors wide: with the vectors of C they fill the registers.
   static constexpr int64_t rows_of(int64_t n) { return LIERE_LANES == 16 ? (n == 1 ? 12 : n == 2 ? 8 : 6) : n == 1 ? 8 : 6; }
@@ -22,7 +22,7 @@ struct LargeBlocks {
   static int64_t rows_size(int64_t dim) { return (kGradient ? 2 : 1) * 2 * (kSamples + 6) * row_size(dim); }
 
   /// Whether a head's rotations fill the first-level cache.
-  static bool by_head(int64_t block) { return block >= (getenv("KH") ? atoi(getenv("KH")) : 32); }
+  static bool by_head(int64_t block) { return block >= 32; }
   /// Backward, rotations of whole vectors are C as they are.
   static bool is_packed(int64_t block, bool backward) { return !backward || padded(block) != block; }
   /// Rotations of one token and head -> C [K][b][b filled up].
@@ -64,25 +64,38 @@ struct LargeBlocks {
     const char* rows;             // the next rows
     const int64_t *offset, *end;  // of their lines; the last one repeats
     const char *matrix, *matrix_end;  // the part of the next matrix that is this unit's to fetch
+    int64_t matrix_step;              // bytes; a line may be asked for more than once
     template <bool kMatrix>
     LIERE_INLINE void fetch(Queue& q) {
       __builtin_prefetch(q.rows + *q.offset);
       q.offset += q.offset != q.end;
       if constexpr (kMatrix) {
         __builtin_prefetch(q.matrix);
-        q.matrix += q.matrix < q.matrix_end ? 64 : 0;
+        q.matrix += q.matrix < q.matrix_end ? q.matrix_step : 0;
       }
     }
   };
-  static int64_t lines_size(int64_t dim) { return 2 * kSamples * (dim * static_cast<int64_t>(sizeof(T)) / 64 + 1) + 1; }
-  /// Offsets in bytes of the lines of a run of q and k; returns the last.
-  static int64_t* list_lines(const T* q, const T* k, int64_t step, int64_t dim, int64_t* out) {
-    for (int64_t sample = 0; sample < kSamples; ++sample)
-      for (const T* const part : {q, k})
-        for (int64_t i = 0; i < dim; i += 64 / static_cast<int64_t>(sizeof(T))) *out++ = (part - q + sample * step + i) * static_cast<int64_t>(sizeof(T));
-    *out = 0;
-    return out;
+  /// Steps of a whole run: of the products with C, of the sums of X'.
+  static int64_t steps(int64_t dim, int64_t block, bool sums) {
+    const int64_t vectors = padded(block) / kLanes, n = vectors >= kPanel ? kPanel : vectors >= 2 ? 2 : 1, panels = (vectors + n - 1) / n;
+    return sums ? dim / block * panels * ((block * n + kSums - 1) / kSums) * 2 * kSamples : dim * panels * ((2 * kSamples + rows_of(n) - 1) / rows_of(n));
   }
+  static constexpr int64_t kLine = 64 / sizeof(T);
+  static int64_t lines_of_run(int64_t dim) { return 2 * kSamples * ((dim + kLine - 1) / kLine); }
+  /// Offsets in bytes of the lines of a run of q and k, each as often as there are steps for it: spread evenly.
+  struct Lines {
+    Scratch<int64_t> offset;
+    const int64_t* end;
+    static int64_t repeat(int64_t dim, int64_t steps) { return steps > 2 * lines_of_run(dim) ? steps / lines_of_run(dim) : 1; }
+    Lines(const QueriesKeys<const T>& x, int64_t dim, int64_t steps) : offset(lines_of_run(dim) * repeat(dim, steps) + 1) {
+      int64_t* out = offset.get();
+      for (int64_t sample = 0; sample < kSamples; ++sample)
+        for (const T* const part : {x.q, x.k})
+          for (int64_t i = 0; i < dim; i += kLine)
+            for (int64_t again = 0; again < repeat(dim, steps); ++again) *out++ = (part - x.q + sample * x.strides.samples + i) * static_cast<int64_t>(sizeof(T));
+      end = out;
+    }
+  };
 
   /// Where the rows of a tile go: q and k of one sample after another.
   struct Target {
