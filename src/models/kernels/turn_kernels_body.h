@@ -3,6 +3,7 @@
 // of one set can stand in for another's.
 #include <cstdlib>
 #include <initializer_list>
+#include <type_traits>
 #include <cstring>
 #include <utility>
 
