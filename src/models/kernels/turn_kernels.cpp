@@ -25,6 +25,11 @@ const TurnKernels<float>& turn_kernels([[maybe_unused]] InstructionSet set) {
 }
 template <>
 const TurnKernels<Bfloat16Bits>& turn_kernels([[maybe_unused]] InstructionSet set) {
+#if defined(__x86_64__) && defined(__GNUC__)
+  __builtin_cpu_init();
+  static const bool has_bfloat16 = __builtin_cpu_supports("avx512bf16");
+  if (has_bfloat16 && set == InstructionSet::kAvx512 && instruction_set() == InstructionSet::kAvx512) return avx512_bf16::kTurnBfloat16;
+#endif
   return LIERE_CHOOSE(kTurnBfloat16);
 }
 template <>

@@ -75,5 +75,8 @@ extern const TurnKernels<float> kTurnFloat;
 extern const TurnKernels<Bfloat16Bits> kTurnBfloat16;
 extern const TurnKernels<double> kTurnDouble;
 }  // namespace avx512
+namespace avx512_bf16 {  // AVX-512 with AVX512_BF16, chosen where the processor has both
+extern const TurnKernels<Bfloat16Bits> kTurnBfloat16;
+}  // namespace avx512_bf16
 
 }  // namespace liere

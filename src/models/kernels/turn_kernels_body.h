@@ -1,8 +1,9 @@
-// The code of turn_kernels.h for one instruction set: included once by each of turn_kernels{,_avx2,_avx512}.cpp, which define LIERE_INSTRUCTION_SET
+// The code of turn_kernels.h for one instruction set: included once by each of turn_kernels{,_avx2,_avx512,_avx512_bf16}.cpp, which define LIERE_INSTRUCTION_SET
 // (namespace) and LIERE_LANES (floats in a vector: 16, 8 or 4) and are compiled with that set's flags. Everything has internal linkage, so that no code
 // of one set can stand in for another's.
 #include <cstdlib>
 #include <initializer_list>
+#include <type_traits>
 #include <cstring>
 #include <utility>
 
@@ -44,25 +45,6 @@ void copy_cls(const TurnPlan<T>& p) {
                static_cast<size_t>(p.dim) * sizeof(T));
   }
 }
-
-/// Zeroed memory of 64-byte alignment; lives as long as the thread's call.
-template <class S>
-class Scratch {
- public:
-  explicit Scratch(int64_t count) {
-    const size_t bytes = (static_cast<size_t>(count) * sizeof(S) + 63) / 64 * 64;
-    base_ = static_cast<S*>(std::aligned_alloc(64, bytes));
-    if (!base_) std::abort();
-    memset(base_, 0, bytes);
-  }
-  ~Scratch() { std::free(base_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  S* get() const { return base_; }
-
- private:
-  S* base_;
-};
 
 /// A token, a head and a run of samples.
 struct Unit {
@@ -138,10 +120,8 @@ void turn_large(const TurnPlan<T>& p, bool backward, int64_t begin, int64_t end)
   const int64_t of_item = tokens_of_item(p), size = p.dim * p.block, slot = Form::slot_size(p.dim, p.block);
   const bool by_head = Form::by_head(p.block);
   const Scratch<Scalar> packed(slot * (by_head ? 1 : of_item * p.own_heads)), rows(Form::rows_size(p.dim));
-  const Scratch<int64_t> lines(2 * Form::lines_size(p.dim));
-  int64_t* const turned_lines = lines.get() + Form::lines_size(p.dim);
-  const int64_t* const last_line = Form::list_lines(p.in.q, p.in.k, p.in.strides.samples, p.dim, lines.get());
-  const int64_t* const last_turned = kGradient ? Form::list_lines(p.turned.q, p.turned.k, p.turned.strides.samples, p.dim, turned_lines) : turned_lines;
+  const int64_t steps = Form::steps(p.dim, p.block, false), sum_steps = Form::steps(p.dim, p.block, true);
+  const typename Form::Lines lines(p.in, p.dim, steps), turned_lines(kGradient ? p.turned : p.in, p.dim, sum_steps);
   for (int64_t item = begin; item < end; ++item) {
     const int64_t first = item * of_item, last = first + of_item < p.tokens - 1 ? first + of_item : p.tokens - 1;
     if (item == 0) copy_cls(p);
@@ -157,12 +137,13 @@ void turn_large(const TurnPlan<T>& p, bool backward, int64_t begin, int64_t end)
       // The next head's matrices, a share with every run of this head.
       const bool shares = by_head && p.own_heads > 1 && number + order.runs() < order.count();
       const int64_t share = shares ? size / order.runs() : 0, from = shares ? matrix + size + unit.sample / order.run * share : matrix;
-      const auto queue = [&](const T* next_rows, const int64_t* offsets, const int64_t* end, const Scalar* base) {
-        return typename Form::Queue{reinterpret_cast<const char*>(next_rows), offsets, end, reinterpret_cast<const char*>(base + from),
-                                    reinterpret_cast<const char*>(base + from + share)};
+      const auto queue = [&](const T* next_rows, const typename Form::Lines& list, const Scalar* base, int64_t count) {
+        const auto bytes = static_cast<int64_t>(sizeof(Scalar)) * share;
+        const auto* const begin_share = reinterpret_cast<const char*>(base + from);
+        return typename Form::Queue{reinterpret_cast<const char*>(next_rows), list.offset.get(), list.end, begin_share, begin_share + bytes, bytes / count + 1};
       };
-      Form::turn(r, p.dim, p.block, c, rows.get(), kGradient ? p.gradient + matrix : nullptr, queue(r.next_in[0], lines.get(), last_line, p.rotations),
-                 queue(r.next_turned[0], turned_lines, last_turned, p.gradient));
+      Form::turn(r, p.dim, p.block, c, rows.get(), kGradient ? p.gradient + matrix : nullptr, queue(r.next_in[0], lines, p.rotations, steps),
+                 kGradient ? queue(r.next_turned[0], turned_lines, p.gradient, sum_steps) : typename Form::Queue{});
     }
   }
 }
@@ -194,9 +175,11 @@ void backward(const TurnPlan<T>& p, int64_t begin, int64_t end) {
 
 }  // namespace
 
+#ifndef LIERE_BFLOAT16_ONLY
 const TurnKernels<float> kTurnFloat = {items<float>, forward<float>, backward<float>};
-const TurnKernels<Bfloat16Bits> kTurnBfloat16 = {items<Bfloat16Bits>, forward<Bfloat16Bits>, backward<Bfloat16Bits>};
 const TurnKernels<double> kTurnDouble = {items<double>, forward<double>, backward<double>};
+#endif
+const TurnKernels<Bfloat16Bits> kTurnBfloat16 = {items<Bfloat16Bits>, forward<Bfloat16Bits>, backward<Bfloat16Bits>};
 
 #undef LIERE_INLINE
 }  // namespace liere::LIERE_INSTRUCTION_SET

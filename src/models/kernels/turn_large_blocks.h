@@ -11,20 +11,27 @@ struct LargeBlocks {
   using Scalar = typename RotationScalar<T>::Type;
   using V = typename Lanes<Scalar>::Vector;
   static constexpr int64_t kLanes = Lanes<Scalar>::kCount, kPanel = LIERE_LANES == 16 ? 4 : 2;
-  static inline const int64_t kSamples = getenv("KL") ? atoi(getenv("KL")) : 12;
+  static constexpr int64_t kSamples = 12;
   static constexpr int64_t kSums = LIERE_LANES == 16 ? 16 : 8;  // vectors of X' in registers at a time
   /// Rows of a tile that is N vectors wide: with the vectors of C they fill the registers.
   static constexpr int64_t rows_of(int64_t n) { return LIERE_LANES == 16 ? (n == 1 ? 12 : n == 2 ? 8 : 6) : n == 1 ? 8 : 6; }
 
+#ifdef LIERE_BFLOAT16_ONLY
+  /// Products with C by VDPBF16PS (two bfloat16 of k at a time, added in float), C rounded to bfloat16: twice the rate. Elsewhere C stays float.
+  static bool by_pairs(int64_t block) { return block % kLanes == 0; }
+#else
+  static constexpr bool by_pairs(int64_t) { return false; }
+#endif
+
   static int64_t padded(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
   static int64_t row_size(int64_t dim) { return padded(dim) + kLanes * kPanel + kSums; }  // what a product may read beyond a row's end
   static int64_t slot_size(int64_t dim, int64_t block) { return dim * padded(block); }
-  static int64_t rows_size(int64_t dim) { return (kGradient ? 2 : 1) * 2 * (kSamples + 6) * row_size(dim); }
+  static int64_t rows_size(int64_t dim) { return (kGradient ? 3 : 1) * 2 * (kSamples + 6) * row_size(dim); }
 
   /// Whether a head's rotations fill the first-level cache.
-  static bool by_head(int64_t block) { return block >= (getenv("KH") ? atoi(getenv("KH")) : 32); }
+  static bool by_head(int64_t block) { return block >= 32; }
   /// Backward, rotations of whole vectors are C as they are.
-  static bool is_packed(int64_t block, bool backward) { return !backward || padded(block) != block; }
+  static bool is_packed(int64_t block, bool backward) { return !backward || padded(block) != block || by_pairs(block); }
   /// Rotations of one token and head -> C [K][b][b filled up].
   static void pack(const Scalar* rotation, int64_t dim, int64_t block, bool backward, Scalar* packed) {
     const int64_t width = padded(block);
@@ -35,8 +42,32 @@ struct LargeBlocks {
         for (int64_t k = 0; k < block; ++k) memcpy(out + k * width, in + k * block, static_cast<size_t>(block) * sizeof(Scalar));
       else
         transpose(in, block, width, out);
+      if (by_pairs(block)) pack_pairs(block, width, out);
     }
   }
+#ifdef LIERE_BFLOAT16_ONLY
+  /// Rows k and k + 1 of C -> row k / 2 of pairs, in place.
+  static void pack_pairs(int64_t block, int64_t width, Scalar* c) {
+    const auto half = [](const Scalar* from) { return _mm512_cvtepu16_epi32(bits_as<__m256i>(_mm512_cvtneps_pbh(_mm512_loadu_ps(from)))); };
+    for (int64_t k = 0; k < block; k += 2)
+      for (int64_t i = 0; i < width; i += kLanes) {
+        const __m512i low = half(c + k * width + i), high = half(c + (k + 1) * width + i);
+        _mm512_storeu_si512(c + k / 2 * width + i, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+      }
+  }
+  LIERE_INLINE V multiply_add(V sum, V a, V c, std::true_type) {
+    return bits_as<V>(_mm512_dpbf16_ps(bits_as<__m512>(sum), bits_as<__m512bh>(a), bits_as<__m512bh>(c)));
+  }
+  LIERE_INLINE V broadcast(const Scalar* x, std::true_type) {
+    int32_t pair;
+    memcpy(&pair, x, sizeof(pair));
+    return bits_as<V>(_mm512_set1_epi32(pair));
+  }
+#else
+  static void pack_pairs(int64_t, int64_t, Scalar*) {}
+#endif
+  LIERE_INLINE V multiply_add(V sum, V a, V c, std::false_type) { return sum + a * c; }
+  LIERE_INLINE V broadcast(const Scalar* x, std::false_type) { return *x - V{}; }
   static void transpose(const Scalar* in, int64_t block, int64_t width, Scalar* out) {
     const int64_t whole = block / kLanes * kLanes;
     for (int64_t k = 0; k < whole; k += kLanes)
@@ -64,25 +95,43 @@ struct LargeBlocks {
     const char* rows;             // the next rows
     const int64_t *offset, *end;  // of their lines; the last one repeats
     const char *matrix, *matrix_end;  // the part of the next matrix that is this unit's to fetch
+    int64_t matrix_step;              // bytes; a line may be asked for more than once
     template <bool kMatrix>
     LIERE_INLINE void fetch(Queue& q) {
       __builtin_prefetch(q.rows + *q.offset);
       q.offset += q.offset != q.end;
       if constexpr (kMatrix) {
         __builtin_prefetch(q.matrix);
-        q.matrix += q.matrix < q.matrix_end ? 64 : 0;
+        q.matrix += q.matrix < q.matrix_end ? q.matrix_step : 0;
       }
     }
   };
-  static int64_t lines_size(int64_t dim) { return 2 * kSamples * (dim * static_cast<int64_t>(sizeof(T)) / 64 + 1) + 1; }
-  /// Offsets in bytes of the lines of a run of q and k; returns the last.
-  static int64_t* list_lines(const T* q, const T* k, int64_t step, int64_t dim, int64_t* out) {
-    for (int64_t sample = 0; sample < kSamples; ++sample)
-      for (const T* const part : {q, k})
-        for (int64_t i = 0; i < dim; i += 64 / static_cast<int64_t>(sizeof(T))) *out++ = (part - q + sample * step + i) * static_cast<int64_t>(sizeof(T));
-    *out = 0;
-    return out;
+  /// The same as they are, as pairs of channels.
+  static void gather_pairs(const T* const first[2], int64_t step, int64_t samples, int64_t dim, Scalar* out) {
+    for (int64_t m = 0; m < 2 * samples; ++m) memcpy(out + m * row_size(dim), first[m % 2] + m / 2 * step, static_cast<size_t>(dim) * sizeof(T));
   }
+
+  /// Steps of a whole run: of the products with C, of the sums of X'.
+  static int64_t steps(int64_t dim, int64_t block, bool sums) {
+    const int64_t vectors = padded(block) / kLanes, n = vectors >= kPanel ? kPanel : vectors >= 2 ? 2 : 1, panels = (vectors + n - 1) / n;
+    return sums ? dim / block * panels * ((block * n + kSums - 1) / kSums) * 2 * kSamples : dim / (by_pairs(block) ? 2 : 1) * panels * ((2 * kSamples + rows_of(n) - 1) / rows_of(n));
+  }
+  static constexpr int64_t kLine = 64 / sizeof(T);
+  static int64_t lines_of_run(int64_t dim) { return 2 * kSamples * ((dim + kLine - 1) / kLine); }
+  /// Offsets in bytes of the lines of a run of q and k, each as often as there are steps for it: spread evenly.
+  struct Lines {
+    Scratch<int64_t> offset;
+    const int64_t* end;
+    static int64_t repeat(int64_t dim, int64_t steps) { return steps > 2 * lines_of_run(dim) ? steps / lines_of_run(dim) : 1; }
+    Lines(const QueriesKeys<const T>& x, int64_t dim, int64_t steps) : offset(lines_of_run(dim) * repeat(dim, steps) + 1) {
+      int64_t* out = offset.get();
+      for (int64_t sample = 0; sample < kSamples; ++sample)
+        for (const T* const part : {x.q, x.k})
+          for (int64_t i = 0; i < dim; i += kLine)
+            for (int64_t again = 0; again < repeat(dim, steps); ++again) *out++ = (part - x.q + sample * x.strides.samples + i) * static_cast<int64_t>(sizeof(T));
+      end = out;
+    }
+  };
 
   /// Where the rows of a tile go: q and k of one sample after another.
   struct Target {
@@ -91,8 +140,8 @@ struct LargeBlocks {
   };
 
   /// Rows of a tile times N vectors of columns of one block; x: the block's first channel of the first row; c: the first column.
-  template <int N>
-  LIERE_INLINE void product(const Scalar* x, int64_t x_step, const Scalar* c, int64_t c_step, int64_t block, const Target& out, Queue& queue) {
+  template <int N, class Pairs>
+  LIERE_INLINE void product(Pairs pairs, const Scalar* x, int64_t x_step, const Scalar* c, int64_t c_step, int64_t steps, const Target& out, Queue& queue) {
     constexpr int kRows = static_cast<int>(rows_of(N));
     V sum[kRows][N];
 #pragma GCC unroll 12
@@ -101,15 +150,15 @@ struct LargeBlocks {
     const Scalar* pair[kRows / 2];
 #pragma GCC unroll 12
     for (int m = 0; m < kRows / 2; ++m) pair[m] = x + 2 * m * x_step;
-    for (int64_t k = 0; k < block; ++k) {
+    for (int64_t k = 0; k < steps; ++k) {
       V column[N];
       for (int n = 0; n < N; ++n) column[n] = load(c + n * kLanes);
       c += c_step;
       Queue::template fetch<(N > 1)>(queue);
 #pragma GCC unroll 12
       for (int m = 0; m < kRows; ++m) {
-        const V broadcast = pair[m / 2][m % 2 * x_step + k] - V{};
-        for (int n = 0; n < N; ++n) sum[m][n] += broadcast * column[n];
+        const V a = broadcast(pair[m / 2] + m % 2 * x_step + k, pairs);
+        for (int n = 0; n < N; ++n) sum[m][n] = multiply_add(sum[m][n], a, column[n], pairs);
       }
     }
     if (out.rows >= kRows && out.columns >= N * kLanes) {
@@ -146,8 +195,8 @@ struct LargeBlocks {
       for (int n = 0; n < N; ++n) other[n] = load(x + n * kLanes);
 #pragma GCC unroll 16
       for (int i = 0; i < kI; ++i) {
-        const V broadcast = d[i] - V{};
-        for (int n = 0; n < N; ++n) sum[i][n] += broadcast * other[n];
+        const V a = broadcast(d + i, std::false_type());
+        for (int n = 0; n < N; ++n) sum[i][n] += a * other[n];
       }
       d += step;
       x += step;
@@ -177,8 +226,15 @@ struct LargeBlocks {
     const int64_t step = row_size(dim), width = padded(block), channel = number * block, first = channel + column;
     for (int64_t row = 0; row < 2 * r.samples; row += kRows) {
       const int64_t out = row / 2 * r.out_step + first;
-      product<N>(x + row * step + channel, step, c + number * block * width + column, width, block,
-                 {{r.out[0] + out, r.out[1] + out}, r.out_step, 2 * r.samples - row, block - column}, queue);
+      const Scalar* const columns = c + number * block * width + column;
+      const Target target{{r.out[0] + out, r.out[1] + out}, r.out_step, 2 * r.samples - row, block - column};
+#ifdef LIERE_BFLOAT16_ONLY
+      if (by_pairs(block)) {
+        product<N>(std::true_type(), x + row * step + channel / 2, step, columns, width, block / 2, target, queue);
+        continue;
+      }
+#endif
+      product<N>(std::false_type(), x + row * step + channel, step, columns, width, block, target, queue);
     }
   }
   template <int N>
@@ -190,8 +246,10 @@ struct LargeBlocks {
   }
 
   static void turn(const Rows<T>& r, int64_t dim, int64_t block, const Scalar* c, Scalar* memory, Scalar* gradient, Queue queue, Queue turned_queue) {
-    Scalar *const x = memory, *const turned = memory + 2 * (kSamples + 6) * row_size(dim);
-    gather(r.in, r.in_step, r.samples, dim, x);
+    const int64_t part = 2 * (kSamples + 6) * row_size(dim);
+    Scalar *const x = memory, *const turned = memory + part, *const d = by_pairs(block) ? turned + part : x;
+    if (by_pairs(block)) gather_pairs(r.in, r.in_step, r.samples, dim, x);
+    if (kGradient || !by_pairs(block)) gather(r.in, r.in_step, r.samples, dim, d);
     if constexpr (kGradient) gather(r.turned, r.turned_step, r.samples, dim, turned);
     const int64_t width = padded(block);
     for (int64_t number = 0; number < dim / block; ++number)
@@ -199,13 +257,13 @@ struct LargeBlocks {
         const int64_t left = (width - column) / kLanes, take = left >= kPanel ? kPanel : left >= 2 ? 2 : 1;
         if (take == kPanel) {
           panel<kPanel>(r, dim, block, number, column, c, x, queue);
-          if constexpr (kGradient) outer_panel<kPanel>(dim, block, number, column, r.samples, x, turned, gradient, turned_queue);
+          if constexpr (kGradient) outer_panel<kPanel>(dim, block, number, column, r.samples, d, turned, gradient, turned_queue);
         } else if (take == 2) {
           panel<2>(r, dim, block, number, column, c, x, queue);
-          if constexpr (kGradient) outer_panel<2>(dim, block, number, column, r.samples, x, turned, gradient, turned_queue);
+          if constexpr (kGradient) outer_panel<2>(dim, block, number, column, r.samples, d, turned, gradient, turned_queue);
         } else {
           panel<1>(r, dim, block, number, column, c, x, queue);
-          if constexpr (kGradient) outer_panel<1>(dim, block, number, column, r.samples, x, turned, gradient, turned_queue);
+          if constexpr (kGradient) outer_panel<1>(dim, block, number, column, r.samples, d, turned, gradient, turned_queue);
         }
         column += take * kLanes;
       }

@@ -44,12 +44,16 @@ LIERE_INLINE Floats load(const Bfloat16Bits* p) {
 }
 LIERE_INLINE void store(float* p, Floats v) { memcpy(p, &v, sizeof(v)); }
 LIERE_INLINE void store(double* p, Doubles v) { memcpy(p, &v, sizeof(v)); }
-/// To nearest, ties to even; NaN stays NaN.
+/// To nearest, ties to even; NaN stays NaN. AVX512_BF16 makes zeros of values below 2^-126.
 LIERE_INLINE void store(Bfloat16Bits* p, Floats v) {
+#ifdef __AVX512BF16__
+  const auto half = _mm512_cvtneps_pbh(bits_as<__m512>(v));
+#else
   const Words wide = bits_as<Words>(v);
   const Words rounded = (wide + 0x7fffu + ((wide >> 16) & 1u)) >> 16;
   const Words safe = v == v ? rounded : Words{} + 0x7fc0u;
   const Halves half = __builtin_convertvector(safe, Halves);
+#endif
   memcpy(p, &half, sizeof(half));
 }
 
@@ -96,6 +100,25 @@ LIERE_INLINE void transpose_square(const S* in, int64_t in_step, S* out, int64_t
 #pragma GCC unroll 16
   for (int i = 0; i < kCount; ++i) store(out + i * out_step, rows[i]);
 }
+
+/// Zeroed memory of 64-byte alignment; lives as long as the thread's call.
+template <class S>
+class Scratch {
+ public:
+  explicit Scratch(int64_t count) {
+    const size_t bytes = (static_cast<size_t>(count) * sizeof(S) + 63) / 64 * 64;
+    base_ = static_cast<S*>(std::aligned_alloc(64, bytes));
+    if (!base_) std::abort();
+    memset(base_, 0, bytes);
+  }
+  ~Scratch() { std::free(base_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  S* get() const { return base_; }
+
+ private:
+  S* base_;
+};
 
 /// Rows of one token and head: the q and k of a run of samples.
 template <class T>
