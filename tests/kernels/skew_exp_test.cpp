@@ -356,7 +356,7 @@ TEST_CASE("points of a grid lie on the rays that number theory says") {
 TEMPLATE_TEST_CASE("items shared out differently give the same bits", "", float, double) {
   for (const InstructionSet set : sets())
     for (const int64_t block : {2, 5, 8, 16, 24}) {
-      Case<TestType> c(2, 2, 5, 23, block, 2);
+      Case<TestType> c(3, 2, 5, 23, block, 2);
       c.run(set);
       Case<TestType> parts = c;
       std::fill(parts.rotations.begin(), parts.rotations.end(), TestType(-7));
