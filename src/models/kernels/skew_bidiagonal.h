@@ -1,6 +1,7 @@
-// Singular values and vectors of the bidiagonal half of a skew tridiagonal matrix, a matrix in each lane: Golub and Kahan's implicit QR iteration with
-// Wilkinson's shift (Golub and Van Loan, section 8.6). Each lane has its own window; rotations outside it are the identity, so that a lane's result is
-// the same whatever its neighbours are. Rotations of four sweeps are collected and then applied, so that vectors pass through the first cache once.
+// Singular values and vectors of the bidiagonal half of a skew tridiagonal matrix, a matrix in each lane: Golub and Kahan's implicit QR iteration
+// with Wilkinson's shift (Golub and Van Loan, section 8.6). Each lane has its own window; rotations outside it are the identity, so that a lane's
+// result is the same whatever its neighbours are. Rotations of four sweeps are collected and then applied, so that vectors pass through the first
+// cache once.
 #pragma once
 
 #include "models/kernels/skew_reflections.h"
@@ -51,17 +52,17 @@ template <class V>
 struct Rotation {
   V c, s, r;
 };
-/// c y + s z = r, c z - s y = 0, c >= 0.
+/// c y + s z = r, c z - s y = 0, c >= 0. What is added to |y| is far below rounding (entries are of order 1) and makes y = z = 0 the identity.
 template <class T>
 LIERE_INLINE Rotation<Vec<T>> rotation(Vec<T> y, Vec<T> z) {
   using V = Vec<T>;
-  const V squares = y * y + z * z;
-  const auto nothing = squares < kUnderflow<T>;
-  const V inverse = nothing ? V{} : with_sign(inverse_square_root<T>(nothing ? V{} + 1 : squares), y);
-  return {nothing ? V{} + 1 : y * inverse, z * inverse, nothing ? y : squares * inverse};
+  constexpr T kNothing = sizeof(T) == 4 ? T(1e-18) : T(1e-140);
+  const V size = magnitude(y) + kNothing, squares = size * size + z * z, inverse = inverse_square_root<T>(squares);
+  return {size * inverse, z * with_sign(inverse, y), with_sign(squares * inverse, y)};
 }
 
-/// One sweep over the upper bidiagonal (d, e): right rotations of columns (k, k + 1), then left ones of rows. Stores tan(half angle) and sine of each.
+/// One sweep over the upper bidiagonal (d, e): right rotations of columns (k, k + 1), then left ones of rows. Stores tan(half angle) and sine of
+/// each.
 template <class T>
 LIERE_INLINE void sweep(Vec<T>* d, Vec<T>* e, const Window<T>& window, Vec<T> tiny, Vec<T>* out) {
   using V = Vec<T>;
@@ -73,14 +74,11 @@ LIERE_INLINE void sweep(Vec<T>* d, Vec<T>* e, const Window<T>& window, Vec<T> ti
     const V start_y = magnitude(window.d) > tiny ? window.d - window.shift / window.d : window.d;
     y = start ? start_y : y;
     z = start ? window.e : z;
-    auto right = rotation<T>(y, z);
-    right.c = inside ? right.c : V{} + 1;
-    right.s = inside ? right.s : V{};
+    // Outside its window a lane turns (1, 0): the identity.
+    const auto right = rotation<T>(inside ? y : V{} + 1, inside ? z : V{});
     if (k > 0) e[k - 1] = inside & ~start ? right.r : e[k - 1];
     const V f = right.c * d_k + right.s * e_k, e_turned = right.c * e_k - right.s * d_k, bulge = right.s * d_next, d_turned = right.c * d_next;
-    auto left = rotation<T>(f, bulge);
-    left.c = inside ? left.c : V{} + 1;
-    left.s = inside ? left.s : V{};
+    const auto left = rotation<T>(inside ? f : V{} + 1, bulge);
     d[k] = inside ? left.r : d_k;
     y = left.c * e_turned + left.s * d_turned;
     d[k + 1] = left.c * d_turned - left.s * e_turned;
@@ -99,7 +97,8 @@ struct SweepRange {
   int64_t begin, end;
 };
 
-/// Turns rows (k, k + 1) of w by the sweeps' rotations, entries `column`, column + 2, ...: three shears (x += t y, y -= s x, x += t y) make a rotation.
+/// Turns rows (k, k + 1) of w by the sweeps' rotations, entries `column`, column + 2, ...: three shears (x += t y, y -= s x, x += t y) make a
+/// rotation.
 template <class T, int kRows>
 LIERE_INLINE void turn_entries(Vec<T>* w, int64_t stride, const Vec<T>* rotations, int64_t h, const SweepRange* ranges, int sweeps) {
   using V = Vec<T>;

@@ -35,7 +35,8 @@ constexpr int64_t round_up(int64_t x, int64_t step) { return (x + step - 1) / st
 template <class T>
 struct Sides {
   int64_t b, n, h, row, stride;
-  explicit Sides(int64_t block) : b(block), n(block <= 8 ? round_up(block, 2) : round_up(block, 8)), h(n / 2), row(round_up(n, kLanes<T>)), stride(row + 1) {}
+  explicit Sides(int64_t block)
+      : b(block), n(block <= 8 ? round_up(block, 2) : round_up(block, 8)), h(n / 2), row(round_up(n, kLanes<T>)), stride(row + 1) {}
   int64_t square() const { return n * row; }
   size_t spectral_bytes() const { return sizeof(Vec<T>) * static_cast<size_t>(2 * n * stride + h + 4 * n + kSweepsAtOnce * h * 4) + 64 * 8; }
 };
@@ -87,7 +88,8 @@ int64_t offset_of(const SkewExpPlan<T>& plan, int64_t item, int64_t token) {
   return ((layer * plan.tokens + token) * plan.groups + group) * plan.block * plan.block;
 }
 
-/// Points side by side: p, a bound of the entries of M_p, and a zero that is NaN for a generator that is not finite. Lanes without a point hold p = 0.
+/// Points side by side: p, a bound of the entries of M_p, and a zero that is NaN for a generator that is not finite. Lanes without a point hold p =
+/// 0.
 template <class T>
 struct Points {
   Vec<T> p[3], bound, poison;
@@ -195,8 +197,10 @@ LIERE_INLINE void lanes_to_memory(const Vec<T>* from, int64_t count, T* const* t
 #pragma GCC unroll 16
     for (int lane = 0; lane < kL; ++lane) {
       if (!to[lane]) continue;
-      if (some == kL) store(to[lane] + e, square[lane]);
-      else memcpy(to[lane] + e, &square[lane], static_cast<size_t>(some) * sizeof(T));
+      if (some == kL)
+        store(to[lane] + e, square[lane]);
+      else
+        memcpy(to[lane] + e, &square[lane], static_cast<size_t>(some) * sizeof(T));
     }
   }
 }
@@ -212,8 +216,10 @@ LIERE_INLINE void memory_to_lanes(const T* const* from, int64_t count, Vec<T>* t
     for (int lane = 0; lane < kL; ++lane) {
       square[lane] = Vec<T>{};
       if (!from[lane]) continue;
-      if (some == kL) square[lane] = load(from[lane] + e);
-      else memcpy(&square[lane], from[lane] + e, static_cast<size_t>(some) * sizeof(T));
+      if (some == kL)
+        square[lane] = load(from[lane] + e);
+      else
+        memcpy(&square[lane], from[lane] + e, static_cast<size_t>(some) * sizeof(T));
     }
     transpose_square<T>(square);
 #pragma GCC unroll 16

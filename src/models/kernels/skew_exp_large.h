@@ -17,9 +17,9 @@ struct Eigenpairs {
 /// Scratch of the row-major part.
 template <class T>
 struct Squares {
-  T *w, *theta;                   // [kLanes, n, row] (w lies in the memory of the reflections, which are no longer needed), [kLanes, angles]
+  T *w, *theta;                        // [kLanes, n, row] (w lies in the memory of the reflections, which are no longer needed), [kLanes, angles]
   T *first, *second, *third, *fourth;  // [n, row]
-  T *angle, *sin, *cos;           // [angles]
+  T *angle, *sin, *cos;                // [angles]
   int64_t angles;
   Vec<T>* entries;  // [n, E] of the generators in the lanes
 };
@@ -38,7 +38,8 @@ Squares<T> take_squares(Scratch& scratch, const Sides<T>& s, const Spectral<T>& 
 
 template <class T>
 size_t bytes_of(const Sides<T>& s, int64_t axes) {
-  return s.spectral_bytes() + sizeof(Vec<T>) * static_cast<size_t>(axes * s.b * (s.b - 1) / 2) + sizeof(T) * static_cast<size_t>(4 * s.square() + round_up(s.h, kLanes<T>) * (kLanes<T> + 3)) + 64 * 16;
+  return s.spectral_bytes() + sizeof(Vec<T>) * static_cast<size_t>(axes * s.b * (s.b - 1) / 2) +
+         sizeof(T) * static_cast<size_t>(4 * s.square() + round_up(s.h, kLanes<T>) * (kLanes<T> + 3)) + 64 * 16;
 }
 
 template <class T>
@@ -101,8 +102,8 @@ LIERE_INLINE void add_phi1(const Sides<T>& s, const Squares<T>& q, const T* g, T
     const SineCosine<V> at_j = {V{} + q.sin[j], V{} + q.cos[j]};
     for (int64_t k = 0; k < s.h; k += kWidth) {
       const int64_t uu = j * s.row + k, uv = uu + s.h;
-      const auto turned = apply_phi1<V>({load_as<V>(g + uu), load_as<V>(g + uv), load_as<V>(g + below + uu), load_as<V>(g + below + uv)}, V{} + q.angle[j], at_j,
-                                        load_as<V>(q.angle + k), {load_as<V>(q.sin + k), load_as<V>(q.cos + k)});
+      const auto turned = apply_phi1<V>({load_as<V>(g + uu), load_as<V>(g + uv), load_as<V>(g + below + uu), load_as<V>(g + below + uv)},
+                                        V{} + q.angle[j], at_j, load_as<V>(q.angle + k), {load_as<V>(q.sin + k), load_as<V>(q.cos + k)});
       store(sum + uu, load_as<V>(sum + uu) + weight * turned.uu);
       store(sum + uv, load_as<V>(sum + uv) + weight * turned.uv);
       store(sum + below + uu, load_as<V>(sum + below + uu) + weight * turned.vu);
@@ -139,7 +140,7 @@ void add_point(const Sides<T>& s, const Squares<T>& q, Eigenpairs<T> pairs, cons
   T *const gamma = q.third, *const half = q.fourth;
   twice_skew_part(s, x, half, gamma);
   product<T, false>(gamma, columns, s.n, s.row, s.n, half, s.row);  // -Gamma W
-  product<T, true>(columns, half, s.n, s.row, s.n, gamma, s.row);  // -W^T Gamma W
+  product<T, true>(columns, half, s.n, s.row, s.n, gamma, s.row);   // -W^T Gamma W
   mirror_skew(gamma, s.n, s.row);
   scaled_angles(q, pairs.theta, ratio);
   constexpr int kL = kLanes<T>;

@@ -1,6 +1,6 @@
 // Householder's reduction of skew-symmetric matrices to tridiagonal form, T = Q^T M Q, and the way back, W <- Q W; a matrix in each lane
-// (Golub and Van Loan, section 8.3). With H = I - tau v v^T and w = tau A v, v^T A v = 0 gives H A H = A + v w^T - w v^T: one pass over the lower triangle
-// updates it and multiplies it by the next v. On the way back four reflections are applied to four columns at a time.
+// (Golub and Van Loan, section 8.3). With H = I - tau v v^T and w = tau A v, v^T A v = 0 gives H A H = A + v w^T - w v^T: one pass over the lower
+// triangle updates it and multiplies it by the next v. On the way back four reflections are applied to four columns at a time.
 #pragma once
 
 #include "models/kernels/lane_vectors.h"
@@ -10,16 +10,17 @@ namespace {
 
 constexpr int kSweepsAtOnce = 4, kRowsAtOnce = 8;
 
-/// Views of the scratch of one vector of matrices of even side n. Rows lie `stride` vectors apart (odd: equal columns of rows in different cache sets).
+/// Views of the scratch of one vector of matrices of even side n. Rows lie `stride` vectors apart (odd: equal columns of rows in different cache
+/// sets).
 template <class T>
 struct Spectral {
   int64_t n, stride;
-  Vec<T>* m;      // [n, stride] in: strict lower triangle, entries of order 1; out: reflections
-  Vec<T>* w;      // [n, stride] out: row k < n / 2 is u_k, row n / 2 + k is v_k
-  Vec<T>* theta;  // [n / 2] out
-  Vec<T>* tau;    // [n]
-  Vec<T>* v;      // [2, n]
-  Vec<T>* off;    // [n]
+  Vec<T>* m;          // [n, stride] in: strict lower triangle, entries of order 1; out: reflections
+  Vec<T>* w;          // [n, stride] out: row k < n / 2 is u_k, row n / 2 + k is v_k
+  Vec<T>* theta;      // [n / 2] out
+  Vec<T>* tau;        // [n]
+  Vec<T>* v;          // [2, n]
+  Vec<T>* off;        // [n]
   Vec<T>* rotations;  // [kSweepsAtOnce, n / 2, 4]
 };
 

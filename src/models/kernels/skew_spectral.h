@@ -3,7 +3,8 @@
 // sin(r theta_k) (u v^T - v u^T) for every r.
 //
 //   1  Householder reflections (Golub and Van Loan, section 8.3, skew form) take M to tridiagonal form T = Q^T M Q.
-//   2  With even and odd indices apart, T = [0, B; -B^T, 0], B bidiagonal of half the side: its singular values are the theta_k. Golub and Kahan's implicit
+//   2  With even and odd indices apart, T = [0, B; -B^T, 0], B bidiagonal of half the side: its singular values are the theta_k. Golub and Kahan's
+//   implicit
 //      QR iteration with Wilkinson's shift; each lane has its own window, rotations outside it are the identity.
 //   3  The rotations build the singular vectors, the reflections carry them back: W = Q [U, V].
 // Backward stable: W D W^T = M + O(eps ||M||). docs/numerics.md has the counts and the measured errors.
