@@ -206,12 +206,18 @@ TEMPLATE_TEST_CASE("exp of skew blocks is orthogonal, also far beyond an angle's
 TEST_CASE("spectra that stall a QR iteration come out right: rank one, repeated, nilpotent and graded ones") {
   const auto entry_of = [](int kind, int64_t b, int64_t i, int64_t j) -> double {
     switch (kind) {
-      case 0: return i + j == b - 1;             // all eigenvalues equal
-      case 1: return j == i + 1;                 // tridiagonal already
-      case 2: return 1;
-      case 3: return j == i + 1 ? std::pow(10.0, -0.5 * i) : 0;  // graded
-      case 4: return j == i + 1 && i % 2;        // a zero pair in front
-      default: return (i + 1.0) * (b - j) - (j + 1.0) * (b - i) / 7;  // rank two
+      case 0:
+        return i + j == b - 1;  // all eigenvalues equal
+      case 1:
+        return j == i + 1;  // tridiagonal already
+      case 2:
+        return 1;
+      case 3:
+        return j == i + 1 ? std::pow(10.0, -0.5 * i) : 0;  // graded
+      case 4:
+        return j == i + 1 && i % 2;  // a zero pair in front
+      default:
+        return (i + 1.0) * (b - j) - (j + 1.0) * (b - i) / 7;  // rank two
     }
   };
   for (const InstructionSet set : sets())
@@ -356,7 +362,7 @@ TEST_CASE("points of a grid lie on the rays that number theory says") {
 TEMPLATE_TEST_CASE("items shared out differently give the same bits", "", float, double) {
   for (const InstructionSet set : sets())
     for (const int64_t block : {2, 5, 8, 16, 24}) {
-      Case<TestType> c(2, 2, 5, 23, block, 2);
+      Case<TestType> c(3, 2, 5, 23, block, 2);
       c.run(set);
       Case<TestType> parts = c;
       std::fill(parts.rotations.begin(), parts.rotations.end(), TestType(-7));
@@ -389,8 +395,10 @@ TEMPLATE_TEST_CASE("what is not finite spoils its own matrices and nothing else"
         for (int64_t group = 0; group < 3; ++group)
           for (int64_t token = 0; token < 18; ++token) {
             const auto first = c.rotations.begin() + c.offset(0, token, group), same = good.rotations.begin() + c.offset(0, token, group);
-            if (group == 1) CHECK(std::none_of(first, first + block * block, [](TestType r) { return std::isfinite(r); }));
-            else CHECK(std::equal(first, first + block * block, same));
+            if (group == 1)
+              CHECK(std::none_of(first, first + block * block, [](TestType r) { return std::isfinite(r); }));
+            else
+              CHECK(std::equal(first, first + block * block, same));
           }
         CHECK(std::equal(c.gradient.begin(), c.gradient.begin() + c.entries(), good.gradient.begin()));
         if (block > 2 || !std::isfinite(bad)) CHECK(!std::isfinite(c.gradient[c.entries()]));  // of a pair: dL/dA does not depend on A
@@ -404,4 +412,16 @@ TEMPLATE_TEST_CASE("what is not finite spoils its own matrices and nothing else"
         CHECK(std::equal(x.gradient.begin(), x.gradient.begin() + 2 * x.entries(), good.gradient.begin()));
         CHECK(!std::isfinite(x.gradient[2 * x.entries()]));
       }
+}
+
+TEST_CASE("the work counted for rays is that of fewer decompositions") {
+  Case<float> c(1, 2, 3, 10, 16, 1);
+  auto plan = c.plan();
+  const SkewExpWork shared = skew_exp_work(plan);
+  plan.rays = false;
+  const SkewExpWork apart = skew_exp_work(plan);
+  const double cube = 16.0 * 16 * 16, decomposition = (4.0 / 3 + 1.5 * 1.2 + 2) * cube;
+  CHECK(apart.forward - shared.forward == Approx(2 * 3 * 9 * decomposition));  // one axis: one ray of ten points
+  CHECK(apart.backward - shared.backward == Approx(2 * 3 * 9 * (decomposition + 3 * cube)));
+  CHECK(apart.forward == Approx(2 * 3 * 10 * (decomposition + 2 * cube)));
 }

@@ -1,10 +1,12 @@
 // Vectors of one instruction set for kernels that are compiled once for each: the including file defines LIERE_INSTRUCTION_SET (namespace) and
-// LIERE_VECTOR_BYTES (64, 32 or 16). Vectors are GCC's extension; everything has internal linkage, so that no code of one set stands in for another's.
+// LIERE_VECTOR_BYTES (64, 32 or 16). Vectors are GCC's extension; everything has internal linkage, so that no code of one set stands in for
+// another's.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 #ifdef __AVX2__
 #include <immintrin.h>
@@ -42,24 +44,37 @@ LIERE_INLINE void store(T* p, V v) {
   memcpy(p, &v, sizeof(v));
 }
 
+/// The sign bits of a vector's lanes, alone or all others, by the bit pattern: cheaper than comparing and choosing.
+template <class V>
+LIERE_INLINE V sign_of(V x) {
+  using I = decltype(x != x);  // integers of the same shape
+  using Bits = std::conditional_t<sizeof(x[0]) == 4, int32_t, int64_t>;
+  return (V)((I)x & (I{} + std::numeric_limits<Bits>::min()));
+}
 template <class V>
 LIERE_INLINE V magnitude(V x) {
-  return x < 0 ? -x : x;
+  using I = decltype(x != x);
+  return (V)((I)x ^ (I)sign_of(x));
 }
 /// |x| with the sign of y.
 template <class V>
 LIERE_INLINE V with_sign(V x, V y) {
-  return y < 0 ? -magnitude(x) : magnitude(x);
+  using I = decltype(x != x);
+  return (V)((I)magnitude(x) | (I)sign_of(y));
 }
 
 template <class T>
 LIERE_INLINE Vec<T> square_root(Vec<T> x) {
 #if defined(__AVX512F__)
-  if constexpr (sizeof(T) == 4) return _mm512_sqrt_ps(x);
-  else return _mm512_sqrt_pd(x);
+  if constexpr (sizeof(T) == 4)
+    return _mm512_sqrt_ps(x);
+  else
+    return _mm512_sqrt_pd(x);
 #elif defined(__AVX2__)
-  if constexpr (sizeof(T) == 4) return _mm256_sqrt_ps(x);
-  else return _mm256_sqrt_pd(x);
+  if constexpr (sizeof(T) == 4)
+    return _mm256_sqrt_ps(x);
+  else
+    return _mm256_sqrt_pd(x);
 #else
   for (int i = 0; i < kLanes<T>; ++i) x[i] = std::sqrt(x[i]);
   return x;

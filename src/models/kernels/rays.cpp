@@ -58,8 +58,10 @@ Rays<T> find_rays(const T* positions, int64_t tokens, int64_t axes, bool shared)
   std::vector<int64_t> order;
   for (int64_t t = 0; t < tokens; ++t) {
     const T size = size_of(positions + t * axes, axes);
-    if (size == 0) rays.origin.push_back(t);
-    else if (shared && std::isfinite(size)) order.push_back(t);
+    if (size == 0)
+      rays.origin.push_back(t);
+    else if (shared && std::isfinite(size))
+      order.push_back(t);
     else {
       open_ray(rays, positions + t * axes, axes);
       rays.points.push_back({t, 1});

@@ -35,7 +35,8 @@ constexpr int64_t round_up(int64_t x, int64_t step) { return (x + step - 1) / st
 template <class T>
 struct Sides {
   int64_t b, n, h, row, stride;
-  explicit Sides(int64_t block) : b(block), n(block <= 8 ? round_up(block, 2) : round_up(block, 8)), h(n / 2), row(round_up(n, kLanes<T>)), stride(row + 1) {}
+  explicit Sides(int64_t block)
+      : b(block), n(block <= 8 ? round_up(block, 2) : round_up(block, 8)), h(n / 2), row(round_up(n, kLanes<T>)), stride(row + 1) {}
   int64_t square() const { return n * row; }
   size_t spectral_bytes() const { return sizeof(Vec<T>) * static_cast<size_t>(2 * n * stride + h + 4 * n + kSweepsAtOnce * h * 4) + 64 * 8; }
 };
@@ -87,19 +88,28 @@ int64_t offset_of(const SkewExpPlan<T>& plan, int64_t item, int64_t token) {
   return ((layer * plan.tokens + token) * plan.groups + group) * plan.block * plan.block;
 }
 
-/// Rays [first, first + lanes) side by side; lanes beyond the last ray hold p = 0.
+/// Points side by side: p, a bound of the entries of M_p, and a zero that is NaN for a generator that is not finite. Lanes without a point hold p =
+/// 0.
 template <class T>
 struct Points {
-  Vec<T> p[3];
+  Vec<T> p[3], bound, poison;
   int lanes;
+  void set(int lane, const T* point, int64_t axes, const Generator<T>& g) {
+    bound[lane] = 0;
+    poison[lane] = g.poison;
+    for (int64_t a = 0; a < axes; ++a) {
+      p[a][lane] = point[a];
+      bound[lane] += (point[a] < 0 ? -point[a] : point[a]) * g.largest[a];
+    }
+  }
 };
 
+/// Base points of rays [first, first + lanes) of one generator.
 template <class T>
-Points<T> points_of(const Rays<T>& rays, int64_t first, int64_t axes) {
+Points<T> points_of(const Rays<T>& rays, int64_t first, int64_t axes, const Generator<T>& g) {
   Points<T> out{};
   out.lanes = static_cast<int>(rays.count() - first < kLanes<T> ? rays.count() - first : kLanes<T>);
-  for (int lane = 0; lane < out.lanes; ++lane)
-    for (int64_t a = 0; a < axes; ++a) out.p[a][lane] = rays.bases[(first + lane) * axes + a];
+  for (int lane = 0; lane < out.lanes; ++lane) out.set(lane, &rays.bases[(first + lane) * axes], axes, g);
   return out;
 }
 
@@ -122,35 +132,38 @@ LIERE_INLINE void refine_angles(const Spectral<T>& s, const Vec<T>* packed) {
   }
 }
 
-/// Forms M = sum_a p_a A_a, scaled by a power of two to entries of order 1, decomposes it and scales theta back.
-template <class T>
-void decompose_points(const Spectral<T>& s, const SkewExpPlan<T>& plan, const Generator<T>& g, const Points<T>& points) {
+/// The strict lower triangle of M = sum_a p_a A_a; entry(a, e): entry e of the lanes' generators.
+template <class T, class Entry>
+LIERE_INLINE void form(const Spectral<T>& s, int64_t b, int64_t axes, const Vec<T>* p, const Entry& entry) {
   using V = Vec<T>;
-  using I = IntVec<T>;
-  constexpr T kSmall = sizeof(T) == 4 ? T(1e-30) : T(1e-290), kLarge = sizeof(T) == 4 ? T(1e30) : T(1e290);
-  V bound{}, p[3];
-  for (int64_t a = 0; a < plan.axes; ++a) bound += magnitude(points.p[a]) * g.largest[a];
-  I bits;
-  memcpy(&bits, &bound, sizeof(bits));
-  using Bits = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
-  bits &= I{} + static_cast<Bits>(sizeof(T) == 4 ? 0x7f800000 : 0x7ff0000000000000);
-  V power;
-  memcpy(&power, &bits, sizeof(bits));
-  power = bound < kSmall ? V{} + 1 : power;
-  const V scale = bound < kLarge ? 1 / power + g.poison : V{} + T(NAN);
-  for (int64_t a = 0; a < plan.axes; ++a) p[a] = points.p[a] * scale;
-  constexpr int64_t kSmallSide = 8;
-  V packed[kSmallSide * (kSmallSide - 1) / 2];
-  const int64_t b = plan.block;
-  for (int64_t r = 0; r < b; ++r)
+  for (int64_t r = 0; r < s.n; ++r)
     for (int64_t c = 0; c < r; ++c) {
       const int64_t e = c * (2 * b - c - 1) / 2 + r - c - 1;
-      V value = p[0] * g.entries[0][e];
-      for (int64_t a = 1; a < plan.axes; ++a) value += p[a] * g.entries[a][e];
+      V value{};
+      if (r < b) {
+        value = p[0] * entry(0, e);
+        for (int64_t a = 1; a < axes; ++a) value += p[a] * entry(a, e);
+      }
       s.m[r * s.stride + c] = -value;
     }
-  for (int64_t r = b; r < s.n; ++r)
-    for (int64_t c = 0; c < r; ++c) s.m[r * s.stride + c] = V{};
+}
+
+/// Forms M, scaled by a power of two to entries of order 1, decomposes it and scales theta back.
+template <class T, class Entry>
+LIERE_INLINE void decompose_points(const Spectral<T>& s, const SkewExpPlan<T>& plan, const Points<T>& points, const Entry& entry) {
+  using V = Vec<T>;
+  using Bits = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+  constexpr T kSmall = sizeof(T) == 4 ? T(1e-30) : T(1e-290), kLarge = sizeof(T) == 4 ? T(1e30) : T(1e290);
+  constexpr int64_t kSmallSide = 8;
+  IntVec<T> bits;
+  memcpy(&bits, &points.bound, sizeof(bits));
+  bits &= IntVec<T>{} + static_cast<Bits>(sizeof(T) == 4 ? 0x7f800000 : 0x7ff0000000000000);
+  V power, p[3], packed[kSmallSide * (kSmallSide - 1) / 2];
+  memcpy(&power, &bits, sizeof(bits));
+  power = points.bound < kSmall ? V{} + 1 : power;
+  const V scale = points.bound < kLarge ? 1 / power + points.poison : V{} + T(NAN);
+  for (int64_t a = 0; a < plan.axes; ++a) p[a] = points.p[a] * scale;
+  form(s, plan.block, plan.axes, p, entry);
   if (s.n <= kSmallSide) {
     V* to = packed;
     for (int64_t r = 0; r < s.n; ++r)
@@ -158,7 +171,12 @@ void decompose_points(const Spectral<T>& s, const SkewExpPlan<T>& plan, const Ge
   }
   decompose<T>(s);
   if (s.n <= kSmallSide && s.n > 2) refine_angles<T>(s, packed);
-  for (int64_t k = 0; k < s.n / 2; ++k) s.theta[k] *= power + g.poison;
+  for (int64_t k = 0; k < s.n / 2; ++k) s.theta[k] *= power + points.poison;
+}
+
+template <class T>
+void decompose_points(const Spectral<T>& s, const SkewExpPlan<T>& plan, const Points<T>& points, const Generator<T>& g) {
+  decompose_points(s, plan, points, [&](int64_t a, int64_t e) { return Vec<T>{} + g.entries[a][e]; });
 }
 
 template <class T>
@@ -179,8 +197,10 @@ LIERE_INLINE void lanes_to_memory(const Vec<T>* from, int64_t count, T* const* t
 #pragma GCC unroll 16
     for (int lane = 0; lane < kL; ++lane) {
       if (!to[lane]) continue;
-      if (some == kL) store(to[lane] + e, square[lane]);
-      else memcpy(to[lane] + e, &square[lane], static_cast<size_t>(some) * sizeof(T));
+      if (some == kL)
+        store(to[lane] + e, square[lane]);
+      else
+        memcpy(to[lane] + e, &square[lane], static_cast<size_t>(some) * sizeof(T));
     }
   }
 }
@@ -196,8 +216,10 @@ LIERE_INLINE void memory_to_lanes(const T* const* from, int64_t count, Vec<T>* t
     for (int lane = 0; lane < kL; ++lane) {
       square[lane] = Vec<T>{};
       if (!from[lane]) continue;
-      if (some == kL) square[lane] = load(from[lane] + e);
-      else memcpy(&square[lane], from[lane] + e, static_cast<size_t>(some) * sizeof(T));
+      if (some == kL)
+        square[lane] = load(from[lane] + e);
+      else
+        memcpy(&square[lane], from[lane] + e, static_cast<size_t>(some) * sizeof(T));
     }
     transpose_square<T>(square);
 #pragma GCC unroll 16
