@@ -111,10 +111,24 @@ struct LargeBlocks {
     for (int64_t m = 0; m < 2 * samples; ++m) memcpy(out + m * row_size(dim), first[m % 2] + m / 2 * step, static_cast<size_t>(dim) * sizeof(T));
   }
 
+#ifdef LIERE_BFLOAT16_ONLY
+  /// One row per sample: pairs of q's and k's channel.
+  static void gather_both(const T* const first[2], int64_t step, int64_t samples, int64_t dim, Scalar* out) {
+    const auto half = [](const T* from) { return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))); };
+    for (int64_t sample = 0; sample < samples; ++sample)
+      for (int64_t j = 0; j < dim; j += kLanes) {
+        const __m512i low = half(first[0] + sample * step + j), high = half(first[1] + sample * step + j);
+        _mm512_storeu_si512(out + sample * row_size(dim) + j, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+      }
+  }
+#else
+  static void gather_both(const T* const*, int64_t, int64_t, int64_t, Scalar*) {}
+#endif
+
   /// Steps of a whole run: of the products with C, of the sums of X'.
   static int64_t steps(int64_t dim, int64_t block, bool sums) {
     const int64_t vectors = padded(block) / kLanes, n = vectors >= kPanel ? kPanel : vectors >= 2 ? 2 : 1, panels = (vectors + n - 1) / n;
-    return sums ? dim / block * panels * ((block * n + kSums - 1) / kSums) * 2 * kSamples : dim / (by_pairs(block) ? 2 : 1) * panels * ((2 * kSamples + rows_of(n) - 1) / rows_of(n));
+    return sums ? dim / block * panels * ((block * n + kSums - 1) / kSums) * kSamples * (by_pairs(block) ? 1 : 2) : dim / (by_pairs(block) ? 2 : 1) * panels * ((2 * kSamples + rows_of(n) - 1) / rows_of(n));
   }
   static constexpr int64_t kLine = 64 / sizeof(T);
   static int64_t lines_of_run(int64_t dim) { return 2 * kSamples * ((dim + kLine - 1) / kLine); }
@@ -182,21 +196,21 @@ struct LargeBlocks {
   }
 
   /// kSums / N rows i of X' times N vectors of columns j; d and x: channels i and j of the first row of dx' and x'; rows and columns of X' up to the end.
-  template <int N>
-  LIERE_INLINE void outer(const Scalar* d, const Scalar* x, int64_t step, int64_t samples, Scalar* gradient, int64_t block, int64_t rows, int64_t columns,
+  template <int N, class Pairs>
+  LIERE_INLINE void outer(Pairs pairs, const Scalar* d, const Scalar* x, int64_t step, int64_t steps, Scalar* gradient, int64_t block, int64_t rows, int64_t columns,
                           Queue& queue) {
     constexpr int kI = static_cast<int>(kSums / N);
     V sum[kI][N];
 #pragma GCC unroll 16
     for (int i = 0; i < kI; ++i)
       for (int n = 0; n < N; ++n) sum[i][n] = V{};
-    for (int64_t m = 0; m < 2 * samples; ++m) {
+    for (int64_t m = 0; m < steps; ++m) {
       V other[N];
       for (int n = 0; n < N; ++n) other[n] = load(x + n * kLanes);
 #pragma GCC unroll 16
       for (int i = 0; i < kI; ++i) {
-        const V a = broadcast(d + i, std::false_type());
-        for (int n = 0; n < N; ++n) sum[i][n] += a * other[n];
+        const V a = broadcast(d + i, pairs);
+        for (int n = 0; n < N; ++n) sum[i][n] = multiply_add(sum[i][n], a, other[n], pairs);
       }
       d += step;
       x += step;
@@ -241,16 +255,30 @@ struct LargeBlocks {
   static void outer_panel(int64_t dim, int64_t block, int64_t number, int64_t column, int64_t samples, const Scalar* d, const Scalar* x, Scalar* gradient,
                           Queue& queue) {
     const int64_t channel = number * block;
-    for (int64_t i = 0; i < block; i += kSums / N)
-      outer<N>(d + channel + i, x + channel + column, row_size(dim), samples, gradient + (channel + i) * block + column, block, block - i, block - column, queue);
+    for (int64_t i = 0; i < block; i += kSums / N) {
+      Scalar* const sums = gradient + (channel + i) * block + column;
+      const Scalar *const left = d + channel + i, *const right = x + channel + column;
+#ifdef LIERE_BFLOAT16_ONLY
+      if (by_pairs(block)) {
+        outer<N>(std::true_type(), left, right, row_size(dim), samples, sums, block, block - i, block - column, queue);
+        continue;
+      }
+#endif
+      outer<N>(std::false_type(), left, right, row_size(dim), 2 * samples, sums, block, block - i, block - column, queue);
+    }
   }
 
   static void turn(const Rows<T>& r, int64_t dim, int64_t block, const Scalar* c, Scalar* memory, Scalar* gradient, Queue queue, Queue turned_queue) {
     const int64_t part = 2 * (kSamples + 6) * row_size(dim);
     Scalar *const x = memory, *const turned = memory + part, *const d = by_pairs(block) ? turned + part : x;
-    if (by_pairs(block)) gather_pairs(r.in, r.in_step, r.samples, dim, x);
-    if (kGradient || !by_pairs(block)) gather(r.in, r.in_step, r.samples, dim, d);
-    if constexpr (kGradient) gather(r.turned, r.turned_step, r.samples, dim, turned);
+    if (by_pairs(block)) {
+      gather_pairs(r.in, r.in_step, r.samples, dim, x);
+      if constexpr (kGradient) gather_both(r.in, r.in_step, r.samples, dim, d);
+      if constexpr (kGradient) gather_both(r.turned, r.turned_step, r.samples, dim, turned);
+    } else {
+      gather(r.in, r.in_step, r.samples, dim, x);
+      if constexpr (kGradient) gather(r.turned, r.turned_step, r.samples, dim, turned);
+    }
     const int64_t width = padded(block);
     for (int64_t number = 0; number < dim / block; ++number)
       for (int64_t column = 0; column < width;) {
