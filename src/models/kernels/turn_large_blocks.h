@@ -1,10 +1,12 @@
-// Blocks of any other side: included by turn_kernels_body.h inside the namespace of one instruction set. Rows of a run of samples are first copied side by
-// side (their distance in memory is a sample, which maps many of them to the same lines of the first-level cache), then multiplied in tiles of registers:
+// Blocks of any other side: included by turn_kernels_body.h inside the namespace of one instruction set. Rows of a run of samples are first copied
+// side by side (their distance in memory is a sample, which maps many of them to the same lines of the first-level cache), then multiplied in tiles
+// of registers:
 //
 //   y[m][i] = sum_k x[m][k] C[k][i]       C = R^T forward (packed), R backward;  kRows rows times up to kPanel vectors of columns
 //   X'[i][j] += sum_m dx'[m][i] x'[m][j]  a second product of the same rows, added straight to the gradient
 //
-// Columns of C are filled up to whole vectors; lanes beyond a block are computed and not stored.
+// Columns of C are filled up to whole vectors; lanes beyond a block are computed and not stored. Where the processor multiplies pairs of bfloat16
+// (LIERE_BFLOAT16_ONLY), rows stay bfloat16: pairs of channels for y, and the q and k of a sample for X', whose terms are exact as they are in float.
 
 template <class T, bool kGradient>
 struct LargeBlocks {
@@ -92,8 +94,8 @@ struct LargeBlocks {
 
   /// What comes next is fetched line by line between the steps of the products: a burst would fill the core's miss buffers and stop it.
   struct Queue {
-    const char* rows;             // the next rows
-    const int64_t *offset, *end;  // of their lines; the last one repeats
+    const char* rows;                 // the next rows
+    const int64_t *offset, *end;      // of their lines; the last one repeats
     const char *matrix, *matrix_end;  // the part of the next matrix that is this unit's to fetch
     int64_t matrix_step;              // bytes; a line may be asked for more than once
     template <bool kMatrix>
@@ -128,7 +130,8 @@ struct LargeBlocks {
   /// Steps of a whole run: of the products with C, of the sums of X'.
   static int64_t steps(int64_t dim, int64_t block, bool sums) {
     const int64_t vectors = padded(block) / kLanes, n = vectors >= kPanel ? kPanel : vectors >= 2 ? 2 : 1, panels = (vectors + n - 1) / n;
-    return sums ? dim / block * panels * ((block * n + kSums - 1) / kSums) * kSamples * (by_pairs(block) ? 1 : 2) : dim / (by_pairs(block) ? 2 : 1) * panels * ((2 * kSamples + rows_of(n) - 1) / rows_of(n));
+    return sums ? dim / block * panels * ((block * n + kSums - 1) / kSums) * kSamples * (by_pairs(block) ? 1 : 2)
+                : dim / (by_pairs(block) ? 2 : 1) * panels * ((2 * kSamples + rows_of(n) - 1) / rows_of(n));
   }
   static constexpr int64_t kLine = 64 / sizeof(T);
   static int64_t lines_of_run(int64_t dim) { return 2 * kSamples * ((dim + kLine - 1) / kLine); }
@@ -142,7 +145,9 @@ struct LargeBlocks {
       for (int64_t sample = 0; sample < kSamples; ++sample)
         for (const T* const part : {x.q, x.k})
           for (int64_t i = 0; i < dim; i += kLine)
-            for (int64_t again = 0; again < repeat(dim, steps); ++again) *out++ = (part - x.q + sample * x.strides.samples + i) * static_cast<int64_t>(sizeof(T));
+            for (int64_t again = 0; again < repeat(dim, steps); ++again)
+              *out++ = reinterpret_cast<intptr_t>(part) - reinterpret_cast<intptr_t>(x.q) +
+                       (sample * x.strides.samples + i) * static_cast<int64_t>(sizeof(T));
       end = out;
     }
   };
@@ -155,7 +160,8 @@ struct LargeBlocks {
 
   /// Rows of a tile times N vectors of columns of one block; x: the block's first channel of the first row; c: the first column.
   template <int N, class Pairs>
-  LIERE_INLINE void product(Pairs pairs, const Scalar* x, int64_t x_step, const Scalar* c, int64_t c_step, int64_t steps, const Target& out, Queue& queue) {
+  LIERE_INLINE void product(Pairs pairs, const Scalar* x, int64_t x_step, const Scalar* c, int64_t c_step, int64_t steps, const Target& out,
+                            Queue& queue) {
     constexpr int kRows = static_cast<int>(rows_of(N));
     V sum[kRows][N];
 #pragma GCC unroll 12
@@ -195,10 +201,11 @@ struct LargeBlocks {
     }
   }
 
-  /// kSums / N rows i of X' times N vectors of columns j; d and x: channels i and j of the first row of dx' and x'; rows and columns of X' up to the end.
+  /// kSums / N rows i of X' times N vectors of columns j; d and x: channels i and j of the first row of dx' and x'; rows and columns of X' up to the
+  /// end.
   template <int N, class Pairs>
-  LIERE_INLINE void outer(Pairs pairs, const Scalar* d, const Scalar* x, int64_t step, int64_t steps, Scalar* gradient, int64_t block, int64_t rows, int64_t columns,
-                          Queue& queue) {
+  LIERE_INLINE void outer(Pairs pairs, const Scalar* d, const Scalar* x, int64_t step, int64_t steps, Scalar* gradient, int64_t block, int64_t rows,
+                          int64_t columns, Queue& queue) {
     constexpr int kI = static_cast<int>(kSums / N);
     V sum[kI][N];
 #pragma GCC unroll 16
@@ -228,7 +235,8 @@ struct LargeBlocks {
       add_rest(whole, kI, N * kLanes, gradient, block, rows, columns);
     }
   }
-  [[gnu::noinline]] static void add_rest(const Scalar* whole, int64_t height, int64_t width, Scalar* gradient, int64_t block, int64_t rows, int64_t columns) {
+  [[gnu::noinline]] static void add_rest(const Scalar* whole, int64_t height, int64_t width, Scalar* gradient, int64_t block, int64_t rows,
+                                         int64_t columns) {
     for (int64_t i = 0; i < rows && i < height; ++i)
       for (int64_t j = 0; j < columns && j < width; ++j) gradient[i * block + j] += whole[i * width + j];
   }
@@ -252,8 +260,8 @@ struct LargeBlocks {
     }
   }
   template <int N>
-  static void outer_panel(int64_t dim, int64_t block, int64_t number, int64_t column, int64_t samples, const Scalar* d, const Scalar* x, Scalar* gradient,
-                          Queue& queue) {
+  static void outer_panel(int64_t dim, int64_t block, int64_t number, int64_t column, int64_t samples, const Scalar* d, const Scalar* x,
+                          Scalar* gradient, Queue& queue) {
     const int64_t channel = number * block;
     for (int64_t i = 0; i < block; i += kSums / N) {
       Scalar* const sums = gradient + (channel + i) * block + column;
