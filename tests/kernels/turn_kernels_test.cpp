@@ -1,7 +1,8 @@
 // Kernels that turn queries and keys, in every instruction set of this processor, against plain double loops.
 //
-// Bounds: a product of a row with a rotation's row of norm <= 1 is off by at most 1e-6 (float) or 1e-14 (double) of the row's norm; bfloat16 adds half a
-// unit in the last place of the exact value (and 2^-9 of the row's norm where rotations are rounded to bfloat16, too). Gradients: the same share of |what was there| + the norms of the two vectors that are multiplied.
+// Bounds: a product of a row with a rotation's row of norm <= 1 is off by at most 1e-6 (float) or 1e-14 (double) of the row's norm; bfloat16 adds
+// half a unit in the last place of the exact value (and 2^-9 of the row's norm where rotations are rounded to bfloat16, too). Gradients: the same
+// share of |what was there| + the norms of the two vectors that are multiplied.
 #include "models/kernels/turn_kernels.h"
 
 #include <cmath>
@@ -85,7 +86,8 @@ struct Shape {
   int64_t loose_count() const { return samples * loose().samples; }
 };
 std::ostream& operator<<(std::ostream& out, const Shape& s) {
-  return out << s.samples << " samples, " << s.tokens << " tokens, " << s.heads << " heads (" << s.own_heads << " own), d = " << s.dim << ", b = " << s.block;
+  return out << s.samples << " samples, " << s.tokens << " tokens, " << s.heads << " heads (" << s.own_heads << " own), d = " << s.dim
+             << ", b = " << s.block;
 }
 int64_t at(const HeadStrides& s, int64_t sample, int64_t head, int64_t token) { return sample * s.samples + head * s.heads + token * s.tokens; }
 
@@ -118,8 +120,9 @@ std::vector<S> random_rotations(const Shape& s, Draw& draw) {
 
 /// The largest error over its bound, of `got` against R x or R^T x; the memory between the rows and (out of place) CLS are compared, too.
 template <class T>
-double worst(const Shape& s, const std::vector<ScalarOf<T>>& rotations, bool backward, const std::vector<T>& in, HeadStrides in_strides, const std::vector<T>& before,
-             const std::vector<T>& got, HeadStrides out_strides, const int64_t (&in_part)[2], const int64_t (&out_part)[2], double share) {
+double worst(const Shape& s, const std::vector<ScalarOf<T>>& rotations, bool backward, const std::vector<T>& in, HeadStrides in_strides,
+             const std::vector<T>& before, const std::vector<T>& got, HeadStrides out_strides, const int64_t (&in_part)[2],
+             const int64_t (&out_part)[2], double share) {
   const int64_t b = s.side();
   std::vector<T> expected_elsewhere = before;
   double error = 0;
@@ -187,7 +190,14 @@ double worst_gradient(const Shape& s, const std::vector<T>& d, const std::vector
 template <class T>
 TurnPlan<T> plan_of(const Shape& s, const std::vector<ScalarOf<T>>& rotations, const std::vector<T>& in, std::vector<T>& out, bool loose = false) {
   const int64_t in_k = s.heads * s.dim, out_k = loose ? s.loose_count() : in_k;
-  return {s.samples, s.tokens, s.heads, s.own_heads, s.dim, s.block, rotations.data(), {in.data(), in.data() + in_k, s.fused()},
+  return {s.samples,
+          s.tokens,
+          s.heads,
+          s.own_heads,
+          s.dim,
+          s.block,
+          rotations.data(),
+          {in.data(), in.data() + in_k, s.fused()},
           {out.data(), out.data() + out_k, loose ? s.loose() : s.fused()}};
 }
 
@@ -211,7 +221,8 @@ void check(const TurnKernels<T>& kernels, const char* form, const Shape& s) {
     const auto kernel = backward ? kernels.backward : kernels.forward;
     auto in_place = x, loose = gaps, without = x;
     auto sums = gradient, loose_sums = gradient;
-    auto here = plan_of(s, rotations, in_place, in_place), there = plan_of(s, rotations, x, loose, true), plain = plan_of(s, rotations, without, without);
+    auto here = plan_of(s, rotations, in_place, in_place), there = plan_of(s, rotations, x, loose, true),
+         plain = plan_of(s, rotations, without, without);
     if (backward) {
       here.turned = there.turned = {turned.data(), turned.data() + in_part[1], s.fused()};
       here.gradient = sums.data();
@@ -278,15 +289,16 @@ TEST_CASE("On processors with AVX512_BF16 the form for those without it turns as
     return;
   }
   for (const int64_t block : kBlocks)
-    for (const int64_t own : {int64_t{2}, int64_t{1}}) check(avx512::kTurnBfloat16, "AVX-512 without AVX512_BF16", {5, 3, 2, own, dim_of(block), block});
+    for (const int64_t own : {int64_t{2}, int64_t{1}})
+      check(avx512::kTurnBfloat16, "AVX-512 without AVX512_BF16", {5, 3, 2, own, dim_of(block), block});
 }
 #endif
 
 TEST_CASE("Turning serves odd sizes: one sample, CLS alone, runs that do not end with the samples, dimensions that are no multiple of the lanes") {
-  const std::vector<Shape> shapes = {{1, 2, 1, 1, 64, 64}, {1, 2, 1, 1, 64, 8}, {1, 2, 1, 1, 64, 0},   {2, 1, 2, 2, 64, 64}, {2, 1, 2, 2, 64, 4},  {25, 2, 1, 1, 64, 64},
-                                     {25, 2, 1, 1, 16, 4}, {13, 3, 2, 2, 32, 32}, {3, 3, 2, 2, 24, 8},  {3, 3, 2, 1, 24, 24}, {3, 3, 2, 2, 40, 20}, {3, 3, 1, 1, 6, 0},
-                                     {3, 3, 3, 3, 22, 2},  {3, 3, 3, 1, 12, 4},   {3, 3, 3, 3, 72, 36}, {3, 2, 2, 2, 96, 48}, {2, 2, 1, 1, 160, 80}, {3, 3, 2, 2, 5, 5},
-                                     {3, 3, 2, 2, 7, 1}};
+  const std::vector<Shape> shapes = {{1, 2, 1, 1, 64, 64},  {1, 2, 1, 1, 64, 8},   {1, 2, 1, 1, 64, 0},   {2, 1, 2, 2, 64, 64}, {2, 1, 2, 2, 64, 4},
+                                     {25, 2, 1, 1, 64, 64}, {25, 2, 1, 1, 16, 4},  {13, 3, 2, 2, 32, 32}, {3, 3, 2, 2, 24, 8},  {3, 3, 2, 1, 24, 24},
+                                     {3, 3, 2, 2, 40, 20},  {3, 3, 1, 1, 6, 0},    {3, 3, 3, 3, 22, 2},   {3, 3, 3, 1, 12, 4},  {3, 3, 3, 3, 72, 36},
+                                     {3, 2, 2, 2, 96, 48},  {2, 2, 1, 1, 160, 80}, {3, 3, 2, 2, 5, 5},    {3, 3, 2, 2, 7, 1}};
   for (const auto set : sets())
     for (const auto& shape : shapes) {
       check<float>(set, shape);
@@ -341,7 +353,8 @@ TEST_CASE("Turning back by orthogonal rotations gives the queries and keys again
           }
           for (int64_t i = 0; i < block; ++i)
             for (int64_t j = 0; j < block; ++j)
-              rotations[static_cast<size_t>((number * block + i) * block + j)] = (i == j) - 2 * v[static_cast<size_t>(i)] * v[static_cast<size_t>(j)] / norm;
+              rotations[static_cast<size_t>((number * block + i) * block + j)] =
+                  (i == j) - 2 * v[static_cast<size_t>(i)] * v[static_cast<size_t>(j)] / norm;
         }
       const auto x = draw.vector<double>(s.fused_count());
       auto y = x;
@@ -390,7 +403,8 @@ TEST_CASE("The gradient that turning back adds is (dL/dR) R^T, of an angle the d
       constexpr double kStep = 1e-5;
       if (shape.block == 0) {
         const double angle = std::atan2(rotations[1], rotations[0]);
-        const double slope = (loss({std::cos(angle + kStep), std::sin(angle + kStep)}) - loss({std::cos(angle - kStep), std::sin(angle - kStep)})) / (2 * kStep);
+        const double slope =
+            (loss({std::cos(angle + kStep), std::sin(angle + kStep)}) - loss({std::cos(angle - kStep), std::sin(angle - kStep)})) / (2 * kStep);
         CHECK(std::abs(gradient[0] - slope) < 1e-9);
         continue;
       }

@@ -4,11 +4,12 @@
 //   backward   dx = R^T dx'  and, where wanted,  X' += sum over the batch of dq' q'^T + dk' k'^T  in the same pass   (blocks; = (dL/dR) R^T)
 //                                                dL/dangle += sum of x'_0 dx'_1 - x'_1 dx'_0                       (pairs)
 //
-// Input and output may be the same memory: the turned queries and keys are all that backward needs, so that a fused block turns them inside the qkv
-// projection's output. T is float, bfloat16 or double (tests); rotations and their gradients are float (double for double) and all sums are made in them.
-// A work item is a range of tokens of its own for every head and sample: sums are made in the order of the samples, by one thread.
-// Shape legend: B samples, T = N + 1 tokens (token 0 is CLS, which is never turned), H heads, Hr heads with rotations of their own (H, or 1 where shared),
-// d head dimension, K = d / b blocks of side b, P = d / 2 pairs of channels.
+// Input and output may be the same memory in the same layout (dq, dk may also lie over the turned q, k): the turned queries and keys are all that
+// backward needs, so that a fused block turns them inside the qkv projection's output. T is float, bfloat16 or double (tests); rotations and
+// gradients are float (double for double) and all sums are made in them. With AVX512_BF16, bfloat16 and b a multiple of 16, rotations are rounded to
+// bfloat16 first. A work item is a range of tokens of its own for every head and sample: sums are made in the order of the samples, by one thread.
+// Shape legend: B samples, T = N + 1 tokens (token 0 is CLS, which is never turned), H heads, Hr heads with rotations of their own (H, or 1 where
+// shared), d head dimension, K = d / b blocks of side b, P = d / 2 pairs of channels.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// The kernels of turn_kernels.h in bfloat16 for AVX-512 with AVX512_BF16 (compiled with -march=x86-64-v4 -mavx512bf16; called only where the processor has
-// both): rounding to bfloat16 is one instruction instead of nine.
+// The kernels of turn_kernels.h in bfloat16 for AVX-512 with AVX512_BF16 (compiled with -march=x86-64-v4 -mavx512bf16; called only where the
+// processor has both): rounding to bfloat16 is one instruction instead of nine.
 #ifdef __AVX512BF16__
 #include <immintrin.h>
 

@@ -1,10 +1,10 @@
-// The code of turn_kernels.h for one instruction set: included once by each of turn_kernels{,_avx2,_avx512,_avx512_bf16}.cpp, which define LIERE_INSTRUCTION_SET
-// (namespace) and LIERE_LANES (floats in a vector: 16, 8 or 4) and are compiled with that set's flags. Everything has internal linkage, so that no code
-// of one set can stand in for another's.
+// The code of turn_kernels.h for one instruction set: included once by each of turn_kernels{,_avx2,_avx512,_avx512_bf16}.cpp, which define
+// LIERE_INSTRUCTION_SET (namespace) and LIERE_LANES (floats in a vector: 16, 8 or 4) and are compiled with that set's flags. Everything has internal
+// linkage, so that no code of one set can stand in for another's.
 #include <cstdlib>
+#include <cstring>
 #include <initializer_list>
 #include <type_traits>
-#include <cstring>
 #include <utility>
 
 #include "models/kernels/turn_kernels.h"
@@ -41,8 +41,8 @@ void copy_cls(const TurnPlan<T>& p) {
     if (in[part] == out[part]) continue;
     for (int64_t sample = 0; sample < p.samples; ++sample)
       for (int64_t head = 0; head < p.heads; ++head)
-        memcpy(out[part] + sample * p.out.strides.samples + head * p.out.strides.heads, in[part] + sample * p.in.strides.samples + head * p.in.strides.heads,
-               static_cast<size_t>(p.dim) * sizeof(T));
+        memcpy(out[part] + sample * p.out.strides.samples + head * p.out.strides.heads,
+               in[part] + sample * p.in.strides.samples + head * p.in.strides.heads, static_cast<size_t>(p.dim) * sizeof(T));
   }
 }
 
@@ -51,8 +51,8 @@ struct Unit {
   int64_t token, head, sample, samples;  // token: a patch, from 0
 };
 
-/// The units of an item, in the order in which they are computed: by token, head and samples where a head's rotations fill the cache, else by samples,
-/// token and head, as the rows lie in memory.
+/// The units of an item, in the order in which they are computed: by token, head and samples where a head's rotations fill the cache, else by
+/// samples, token and head, as the rows lie in memory.
 struct Order {
   int64_t first_token, tokens, heads, samples, run;
   bool by_head;
@@ -69,8 +69,15 @@ inline int64_t offset(const HeadStrides& s, const Unit& u) { return u.sample * s
 template <class T, bool kGradient>
 Rows<T> rows_of(const TurnPlan<T>& p, const Unit& u, const Unit& next) {
   const int64_t in = offset(p.in.strides, u), out = offset(p.out.strides, u), next_in = offset(p.in.strides, next);
-  Rows<T> r = {{p.in.q + in, p.in.k + in}, {}, {p.out.q + out, p.out.k + out}, p.in.strides.samples, p.turned.strides.samples, p.out.strides.samples, u.samples,
-               {p.in.q + next_in, p.in.k + next_in}, {}};
+  Rows<T> r = {{p.in.q + in, p.in.k + in},
+               {},
+               {p.out.q + out, p.out.k + out},
+               p.in.strides.samples,
+               p.turned.strides.samples,
+               p.out.strides.samples,
+               u.samples,
+               {p.in.q + next_in, p.in.k + next_in},
+               {}};
   if constexpr (kGradient) {
     const int64_t turned = offset(p.turned.strides, u), next_turned = offset(p.turned.strides, next);
     for (int part = 0; part < 2; ++part) {
@@ -140,7 +147,8 @@ void turn_large(const TurnPlan<T>& p, bool backward, int64_t begin, int64_t end)
       const auto queue = [&](const T* next_rows, const typename Form::Lines& list, const Scalar* base, int64_t count) {
         const auto bytes = static_cast<int64_t>(sizeof(Scalar)) * share;
         const auto* const begin_share = reinterpret_cast<const char*>(base + from);
-        return typename Form::Queue{reinterpret_cast<const char*>(next_rows), list.offset.get(), list.end, begin_share, begin_share + bytes, bytes / count + 1};
+        return typename Form::Queue{
+            reinterpret_cast<const char*>(next_rows), list.offset.get(), list.end, begin_share, begin_share + bytes, bytes / count + 1};
       };
       Form::turn(r, p.dim, p.block, c, rows.get(), kGradient ? p.gradient + matrix : nullptr, queue(r.next_in[0], lines, p.rotations, steps),
                  kGradient ? queue(r.next_turned[0], turned_lines, p.gradient, sum_steps) : typename Form::Queue{});

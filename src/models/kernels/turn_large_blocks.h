@@ -1,10 +1,12 @@
-// Blocks of any other side: included by turn_kernels_body.h inside the namespace of one instruction set. Rows of a run of samples are first copied side by
-// side (their distance in memory is a sample, which maps many of them to the same lines of the first-level cache), then multiplied in tiles of registers:
+// Blocks of any other side: included by turn_kernels_body.h inside the namespace of one instruction set. Rows of a run of samples are first copied
+// side by side (their distance in memory is a sample, which maps many of them to the same lines of the first-level cache), then multiplied in tiles
+// of registers:
 //
 //   y[m][i] = sum_k x[m][k] C[k][i]       C = R^T forward (packed), R backward;  kRows rows times up to kPanel vectors of columns
 //   X'[i][j] += sum_m dx'[m][i] x'[m][j]  a second product of the same rows, added straight to the gradient
 //
-// Columns of C are filled up to whole vectors; lanes beyond a block are computed and not stored.
+// Columns of C are filled up to whole vectors; lanes beyond a block are computed and not stored. Where the processor multiplies pairs of bfloat16
+// (LIERE_BFLOAT16_ONLY), rows stay bfloat16: pairs of channels for y, and the q and k of a sample for X', whose terms are exact as they are in float.
 
 template <class T, bool kGradient>
 struct LargeBlocks {
@@ -92,8 +94,8 @@ struct LargeBlocks {
 
   /// What comes next is fetched line by line between the steps of the products: a burst would fill the core's miss buffers and stop it.
   struct Queue {
-    const char* rows;             // the next rows
-    const int64_t *offset, *end;  // of their lines; the last one repeats
+    const char* rows;                 // the next rows
+    const int64_t *offset, *end;      // of their lines; the last one repeats
     const char *matrix, *matrix_end;  // the part of the next matrix that is this unit's to fetch
     int64_t matrix_step;              // bytes; a line may be asked for more than once
     template <bool kMatrix>
@@ -111,10 +113,25 @@ struct LargeBlocks {
     for (int64_t m = 0; m < 2 * samples; ++m) memcpy(out + m * row_size(dim), first[m % 2] + m / 2 * step, static_cast<size_t>(dim) * sizeof(T));
   }
 
+#ifdef LIERE_BFLOAT16_ONLY
+  /// One row per sample: pairs of q's and k's channel.
+  static void gather_both(const T* const first[2], int64_t step, int64_t samples, int64_t dim, Scalar* out) {
+    const auto half = [](const T* from) { return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))); };
+    for (int64_t sample = 0; sample < samples; ++sample)
+      for (int64_t j = 0; j < dim; j += kLanes) {
+        const __m512i low = half(first[0] + sample * step + j), high = half(first[1] + sample * step + j);
+        _mm512_storeu_si512(out + sample * row_size(dim) + j, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+      }
+  }
+#else
+  static void gather_both(const T* const*, int64_t, int64_t, int64_t, Scalar*) {}
+#endif
+
   /// Steps of a whole run: of the products with C, of the sums of X'.
   static int64_t steps(int64_t dim, int64_t block, bool sums) {
     const int64_t vectors = padded(block) / kLanes, n = vectors >= kPanel ? kPanel : vectors >= 2 ? 2 : 1, panels = (vectors + n - 1) / n;
-    return sums ? dim / block * panels * ((block * n + kSums - 1) / kSums) * 2 * kSamples : dim / (by_pairs(block) ? 2 : 1) * panels * ((2 * kSamples + rows_of(n) - 1) / rows_of(n));
+    return sums ? dim / block * panels * ((block * n + kSums - 1) / kSums) * kSamples * (by_pairs(block) ? 1 : 2)
+                : dim / (by_pairs(block) ? 2 : 1) * panels * ((2 * kSamples + rows_of(n) - 1) / rows_of(n));
   }
   static constexpr int64_t kLine = 64 / sizeof(T);
   static int64_t lines_of_run(int64_t dim) { return 2 * kSamples * ((dim + kLine - 1) / kLine); }
@@ -128,7 +145,9 @@ struct LargeBlocks {
       for (int64_t sample = 0; sample < kSamples; ++sample)
         for (const T* const part : {x.q, x.k})
           for (int64_t i = 0; i < dim; i += kLine)
-            for (int64_t again = 0; again < repeat(dim, steps); ++again) *out++ = (part - x.q + sample * x.strides.samples + i) * static_cast<int64_t>(sizeof(T));
+            for (int64_t again = 0; again < repeat(dim, steps); ++again)
+              *out++ = reinterpret_cast<intptr_t>(part) - reinterpret_cast<intptr_t>(x.q) +
+                       (sample * x.strides.samples + i) * static_cast<int64_t>(sizeof(T));
       end = out;
     }
   };
@@ -141,7 +160,8 @@ struct LargeBlocks {
 
   /// Rows of a tile times N vectors of columns of one block; x: the block's first channel of the first row; c: the first column.
   template <int N, class Pairs>
-  LIERE_INLINE void product(Pairs pairs, const Scalar* x, int64_t x_step, const Scalar* c, int64_t c_step, int64_t steps, const Target& out, Queue& queue) {
+  LIERE_INLINE void product(Pairs pairs, const Scalar* x, int64_t x_step, const Scalar* c, int64_t c_step, int64_t steps, const Target& out,
+                            Queue& queue) {
     constexpr int kRows = static_cast<int>(rows_of(N));
     V sum[kRows][N];
 #pragma GCC unroll 12
@@ -181,22 +201,23 @@ struct LargeBlocks {
     }
   }
 
-  /// kSums / N rows i of X' times N vectors of columns j; d and x: channels i and j of the first row of dx' and x'; rows and columns of X' up to the end.
-  template <int N>
-  LIERE_INLINE void outer(const Scalar* d, const Scalar* x, int64_t step, int64_t samples, Scalar* gradient, int64_t block, int64_t rows, int64_t columns,
-                          Queue& queue) {
+  /// kSums / N rows i of X' times N vectors of columns j; d and x: channels i and j of the first row of dx' and x'; rows and columns of X' up to the
+  /// end.
+  template <int N, class Pairs>
+  LIERE_INLINE void outer(Pairs pairs, const Scalar* d, const Scalar* x, int64_t step, int64_t steps, Scalar* gradient, int64_t block, int64_t rows,
+                          int64_t columns, Queue& queue) {
     constexpr int kI = static_cast<int>(kSums / N);
     V sum[kI][N];
 #pragma GCC unroll 16
     for (int i = 0; i < kI; ++i)
       for (int n = 0; n < N; ++n) sum[i][n] = V{};
-    for (int64_t m = 0; m < 2 * samples; ++m) {
+    for (int64_t m = 0; m < steps; ++m) {
       V other[N];
       for (int n = 0; n < N; ++n) other[n] = load(x + n * kLanes);
 #pragma GCC unroll 16
       for (int i = 0; i < kI; ++i) {
-        const V a = broadcast(d + i, std::false_type());
-        for (int n = 0; n < N; ++n) sum[i][n] += a * other[n];
+        const V a = broadcast(d + i, pairs);
+        for (int n = 0; n < N; ++n) sum[i][n] = multiply_add(sum[i][n], a, other[n], pairs);
       }
       d += step;
       x += step;
@@ -214,7 +235,8 @@ struct LargeBlocks {
       add_rest(whole, kI, N * kLanes, gradient, block, rows, columns);
     }
   }
-  [[gnu::noinline]] static void add_rest(const Scalar* whole, int64_t height, int64_t width, Scalar* gradient, int64_t block, int64_t rows, int64_t columns) {
+  [[gnu::noinline]] static void add_rest(const Scalar* whole, int64_t height, int64_t width, Scalar* gradient, int64_t block, int64_t rows,
+                                         int64_t columns) {
     for (int64_t i = 0; i < rows && i < height; ++i)
       for (int64_t j = 0; j < columns && j < width; ++j) gradient[i * block + j] += whole[i * width + j];
   }
@@ -238,19 +260,33 @@ struct LargeBlocks {
     }
   }
   template <int N>
-  static void outer_panel(int64_t dim, int64_t block, int64_t number, int64_t column, int64_t samples, const Scalar* d, const Scalar* x, Scalar* gradient,
-                          Queue& queue) {
+  static void outer_panel(int64_t dim, int64_t block, int64_t number, int64_t column, int64_t samples, const Scalar* d, const Scalar* x,
+                          Scalar* gradient, Queue& queue) {
     const int64_t channel = number * block;
-    for (int64_t i = 0; i < block; i += kSums / N)
-      outer<N>(d + channel + i, x + channel + column, row_size(dim), samples, gradient + (channel + i) * block + column, block, block - i, block - column, queue);
+    for (int64_t i = 0; i < block; i += kSums / N) {
+      Scalar* const sums = gradient + (channel + i) * block + column;
+      const Scalar *const left = d + channel + i, *const right = x + channel + column;
+#ifdef LIERE_BFLOAT16_ONLY
+      if (by_pairs(block)) {
+        outer<N>(std::true_type(), left, right, row_size(dim), samples, sums, block, block - i, block - column, queue);
+        continue;
+      }
+#endif
+      outer<N>(std::false_type(), left, right, row_size(dim), 2 * samples, sums, block, block - i, block - column, queue);
+    }
   }
 
   static void turn(const Rows<T>& r, int64_t dim, int64_t block, const Scalar* c, Scalar* memory, Scalar* gradient, Queue queue, Queue turned_queue) {
     const int64_t part = 2 * (kSamples + 6) * row_size(dim);
     Scalar *const x = memory, *const turned = memory + part, *const d = by_pairs(block) ? turned + part : x;
-    if (by_pairs(block)) gather_pairs(r.in, r.in_step, r.samples, dim, x);
-    if (kGradient || !by_pairs(block)) gather(r.in, r.in_step, r.samples, dim, d);
-    if constexpr (kGradient) gather(r.turned, r.turned_step, r.samples, dim, turned);
+    if (by_pairs(block)) {
+      gather_pairs(r.in, r.in_step, r.samples, dim, x);
+      if constexpr (kGradient) gather_both(r.in, r.in_step, r.samples, dim, d);
+      if constexpr (kGradient) gather_both(r.turned, r.turned_step, r.samples, dim, turned);
+    } else {
+      gather(r.in, r.in_step, r.samples, dim, x);
+      if constexpr (kGradient) gather(r.turned, r.turned_step, r.samples, dim, turned);
+    }
     const int64_t width = padded(block);
     for (int64_t number = 0; number < dim / block; ++number)
       for (int64_t column = 0; column < width;) {

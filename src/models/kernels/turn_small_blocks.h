@@ -1,10 +1,11 @@
-// Pairs and blocks of side 2, 4 and 8: included by turn_kernels_body.h inside the namespace of one instruction set. Every lane of a vector holds one channel:
+// Pairs and blocks of side 2, 4 and 8: included by turn_kernels_body.h inside the namespace of one instruction set. Every lane of a vector holds one
+// channel:
 //
 //   y_i = sum_t C_t[i] x_s(t, i)         forward C_t[i] = R[i][s],  backward C_t[i] = R[s][i];  s = i xor t for b = 2 and pairs, else t
 //   A_t[i] += dx'_s(t, i) x'_i           A_t[i] = X'[s][i]: the permuted dx' serves both sums
 //
-// C_t and A_t of a vector stay in registers over the rows of a run of samples; in between they are kept lane by lane, [d / lanes][b][lanes], d filled up
-// with zeros.
+// C_t and A_t of a vector stay in registers over the rows of a run of samples; in between they are kept lane by lane, [d / lanes][b][lanes], d filled
+// up with zeros.
 
 /// x_s(t, i) within groups of B lanes.
 template <int B, int t, class V, int... lane>
@@ -76,7 +77,8 @@ struct SmallBlocks {
          if constexpr (kGradient && t >= static_cast<int>(kPairs)) a[t] += s * other;
        }()),
        ...);
-    }(std::make_integer_sequence<int, B>());
+    }
+    (std::make_integer_sequence<int, B>());
     if constexpr (kPart) {
       store_part(out, y, n);
     } else {

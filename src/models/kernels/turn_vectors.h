@@ -106,7 +106,7 @@ template <class S>
 class Scratch {
  public:
   explicit Scratch(int64_t count) {
-    const size_t bytes = (static_cast<size_t>(count) * sizeof(S) + 63) / 64 * 64;
+    const size_t bytes = (static_cast<size_t>(count) * sizeof(S) / 64 + 1) * 64;
     base_ = static_cast<S*>(std::aligned_alloc(64, bytes));
     if (!base_) std::abort();
     memset(base_, 0, bytes);
