@@ -125,7 +125,7 @@ LIERE_INLINE void turn_entries(Vec<T>* w, int64_t stride, const Vec<T>* rotation
 }
 
 template <class T>
-void turn_vectors(const Spectral<T>& s, const SweepRange* ranges, int sweeps) {
+LIERE_INLINE void turn_vectors(const Spectral<T>& s, const SweepRange* ranges, int sweeps) {
   const int64_t h = s.n / 2;
   for (int side = 0; side < 2; ++side) {  // right rotations turn the u_k, left ones the v_k
     Vec<T>* const w = s.w + side * (h * s.stride + 1);

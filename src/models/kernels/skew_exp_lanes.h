@@ -36,7 +36,7 @@ template <class T>
 struct Sides {
   int64_t b, n, h, row, stride;
   explicit Sides(int64_t block)
-      : b(block), n(block <= 8 ? round_up(block, 2) : round_up(block, 8)), h(n / 2), row(round_up(n, kLanes<T>)), stride(row + 1) {}
+      : b(block), n(block <= 8 ? round_up(block, 2) : round_up(block, 8)), h(n / 2), row(round_up(n, kLanes<T>)), stride(n <= 8 ? n + 1 : row + 1) {}
   int64_t square() const { return n * row; }
   size_t spectral_bytes() const { return sizeof(Vec<T>) * static_cast<size_t>(2 * n * stride + h + 4 * n + kSweepsAtOnce * h * 4) + 64 * 8; }
 };
@@ -149,7 +149,7 @@ LIERE_INLINE void form(const Spectral<T>& s, int64_t b, int64_t axes, const Vec<
 }
 
 /// Forms M, scaled by a power of two to entries of order 1, decomposes it and scales theta back.
-template <class T, class Entry>
+template <class T, int kSide, class Entry>
 LIERE_INLINE void decompose_points(const Spectral<T>& s, const SkewExpPlan<T>& plan, const Points<T>& points, const Entry& entry) {
   using V = Vec<T>;
   using Bits = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
@@ -169,14 +169,14 @@ LIERE_INLINE void decompose_points(const Spectral<T>& s, const SkewExpPlan<T>& p
     for (int64_t r = 0; r < s.n; ++r)
       for (int64_t c = 0; c < r; ++c) *to++ = s.m[r * s.stride + c];
   }
-  decompose<T>(s);
+  decompose<T, kSide>(s);
   if (s.n <= kSmallSide && s.n > 2) refine_angles<T>(s, packed);
   for (int64_t k = 0; k < s.n / 2; ++k) s.theta[k] *= power + points.poison;
 }
 
-template <class T>
-void decompose_points(const Spectral<T>& s, const SkewExpPlan<T>& plan, const Points<T>& points, const Generator<T>& g) {
-  decompose_points(s, plan, points, [&](int64_t a, int64_t e) { return Vec<T>{} + g.entries[a][e]; });
+template <class T, int kSide>
+LIERE_INLINE void decompose_points(const Spectral<T>& s, const SkewExpPlan<T>& plan, const Points<T>& points, const Generator<T>& g) {
+  decompose_points<T, kSide>(s, plan, points, [&](int64_t a, int64_t e) { return Vec<T>{} + g.entries[a][e]; });
 }
 
 template <class T>

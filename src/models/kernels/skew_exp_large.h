@@ -172,7 +172,7 @@ class RaysOfItems {
     for (int lane = 0; lane < points.lanes; ++lane)
       points.set(lane, &rays_.bases[ray(first + lane) * plan_.axes], plan_.axes, generator(item(first + lane)));
     if (item(first) == item(first + points.lanes - 1)) {
-      decompose_points(s, plan_, points, generator(item(first)));
+      decompose_points<T, 0>(s, plan_, points, generator(item(first)));
       return points.lanes;
     }
     const int64_t size = plan_.block * (plan_.block - 1) / 2;
@@ -181,7 +181,7 @@ class RaysOfItems {
       for (int lane = 0; lane < points.lanes; ++lane) from[lane] = generator(item(first + lane)).entries[a];
       memory_to_lanes(from, size, entries + a * size);
     }
-    decompose_points(s, plan_, points, [&](int64_t a, int64_t e) { return entries[a * size + e]; });
+    decompose_points<T, 0>(s, plan_, points, [&](int64_t a, int64_t e) { return entries[a * size + e]; });
     return points.lanes;
   }
 

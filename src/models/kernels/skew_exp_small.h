@@ -134,7 +134,7 @@ void forward_small(const SkewExpPlan<T>& plan, int64_t begin, int64_t end) {
       const Points<T> points = points_of(rays, first, plan.axes, g);
       T* to[kLanes<T>] = {};
       for (int lane = 0; lane < points.lanes; ++lane) to[lane] = plan.rotations + offset_of(plan, item, rays.points[first + lane].token);
-      decompose_points(s, plan, points, g);
+      decompose_points<T, kN>(s, plan, points, g);
       exponential_in_lanes<T, kN>(s, r);
       if (b < kN)
         for (int64_t i = 0; i < b; ++i)
@@ -163,7 +163,7 @@ void backward_small(const SkewExpPlan<T>& plan, int64_t begin, int64_t end) {
       memory_to_lanes(from, b * b, x);
       for (int64_t i = 0; i < kN; ++i)
         for (int64_t j = 0; j < kN; ++j) gamma[i * kN + j] = i < b && j < b ? x[i * b + j] - x[j * b + i] : V{};
-      decompose_points(s, plan, points, g);
+      decompose_points<T, kN>(s, plan, points, g);
       derivative_in_lanes<T, kN>(s, gamma);
       for (int64_t a = 0; a < plan.axes; ++a)
         for (int64_t i = 0, e = 0; i < b; ++i)

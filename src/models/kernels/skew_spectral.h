@@ -15,8 +15,14 @@
 namespace liere::LIERE_INSTRUCTION_SET {
 namespace {
 
-template <class T>
-void decompose(const Spectral<T>& s) {
+/// kSide: n as a constant, so that the loops of small sides unroll; 0: s.n.
+template <class T, int kSide>
+void decompose(const Spectral<T>& given) {
+  Spectral<T> s = given;
+  if constexpr (kSide > 0) {
+    s.n = kSide;
+    s.stride = kSide + 1;
+  }
   tridiagonalise<T>(s);
   diagonalise<T>(s);
   transform_back<T>(s);
