@@ -45,7 +45,7 @@ TEST_CASE("exp of skew blocks keeps fp32's accuracy at norms from 0.1 to 400") {
         scale_to_norm(c, norm);
         c.run(set);
         INFO(name_of(set) << ", block " << block << ", norm " << norm);
-        check_values(c, single_bound(norm));
+        check_values(c, norm < 0.2 ? 1.2e-7 : single_bound(norm));  // small rotations: small errors
       }
 }
 

@@ -154,7 +154,7 @@ LIERE_INLINE void decompose_points(const Spectral<T>& s, const SkewExpPlan<T>& p
   using V = Vec<T>;
   using Bits = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
   constexpr T kSmall = sizeof(T) == 4 ? T(1e-30) : T(1e-290), kLarge = sizeof(T) == 4 ? T(1e30) : T(1e290);
-  constexpr int64_t kSmallSide = 8;
+  constexpr int64_t kSmallSide = 16;
   IntVec<T> bits;
   memcpy(&bits, &points.bound, sizeof(bits));
   bits &= IntVec<T>{} + static_cast<Bits>(sizeof(T) == 4 ? 0x7f800000 : 0x7ff0000000000000);
