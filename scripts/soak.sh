@@ -45,6 +45,20 @@ PATH=$bin:$PATH
 made_work=''
 [ -n "$work" ] || { work=$(mktemp -d) && made_work=1; }
 mkdir -p "$work" && cd "$work" || exit 2
+work=$PWD
+# Whatever ends this script, no mount and no immutable folder stays behind.
+clean_up() {
+  local folder
+  if [ "$(id -u)" = 0 ]; then
+    while read -r _ folder _; do
+      case $folder in "$work"/*) umount "$folder" ;; esac
+    done </proc/mounts
+    [ ! -d k3/checkpoints ] || chattr -i k3/checkpoints 2>/dev/null
+  fi
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 ln -sfn "$root/configs" configs
 RANDOM=20240 # the same delays every time
 export OMP_NUM_THREADS=1
