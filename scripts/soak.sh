@@ -286,15 +286,21 @@ K10() { # Latest and previous both bad: exit 4, nothing starts from scratch
 }
 
 K12() { # Two incarnations: a restart takes the folder over from a frozen process, which publishes nothing when it wakes
-  local i older code before after wanted
+  local i older code before after wanted attempt
   wanted=$(count 2 20)
   for i in $(seq "$wanted"); do
-    rm -rf k12
-    SLURM_JOB_ID=7 start k12
-    older=$pid
-    wait_for_step k12 3
-    random_sleep 200
-    kill -STOP "$older"
+    # Frozen in the middle of its run; one that had ended by then, or nearly, is started again.
+    for attempt in $(seq 50); do
+      rm -rf k12
+      SLURM_JOB_ID=7 start k12
+      older=$pid
+      wait_for_step k12 3
+      random_sleep $((200 / attempt))
+      kill -STOP "$older" 2>/dev/null && [ "$(newest_step k12)" -lt $((last_step - 2 * interval)) ] && break
+      kill -KILL "$older" 2>/dev/null
+      wait "$older" 2>/dev/null
+      [ "$attempt" -lt 50 ] || { bad 'no process could be frozen in the middle of its run'; return; }
+    done
     # Frozen while it publishes a file it would hold the fence, and nobody could take over: let it finish that.
     until flock -n k12/lock.fence true; do
       kill -CONT "$older"

@@ -4,7 +4,6 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "core/check.h"
@@ -112,12 +111,6 @@ ApplyBenchRow bench_row(const ApplyBench& bench, int64_t block, int64_t tokens, 
   return row;
 }
 
-std::string number(const char* format, double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
-
 }  // namespace
 
 ApplyBench bench_apply(const ApplyBenchConfig& config) {
@@ -138,8 +131,8 @@ std::string describe(const ApplyBench& result) {
   const auto& c = result.config;
   std::string text = "turning queries and keys, " + result.instruction_set + ", " + std::to_string(c.threads) + " thread(s), batch " +
                      std::to_string(c.batch) + ", " + std::to_string(c.heads) + " heads of " + std::to_string(c.head_dim) + "; FMA peak " +
-                     number("%.0f", result.peak.flop_per_second / 1e9) + " GFLOP/s, copy " + number("%.1f", result.copy_bytes_per_second / 1e9) +
-                     " GB/s; median (lowest-highest)\n";
+                     formatted("%.0f", result.peak.flop_per_second / 1e9) + " GFLOP/s, copy " +
+                     formatted("%.1f", result.copy_bytes_per_second / 1e9) + " GB/s; median (lowest-highest)\n";
   std::vector<std::vector<std::string>> rows = {
       {"block, tokens", "dtype", "form", "forward", "x reference", "of bound", "backward", "x reference", "of bound"}};
   for (const auto& row : result.rows) {
@@ -147,10 +140,10 @@ std::string describe(const ApplyBench& result) {
     for (const auto& form : row.forms) {
       const bool first = &form == &row.forms.front();
       rows.push_back({first ? (row.block == 0 ? "pairs" : std::to_string(row.block)) + ", " + std::to_string(row.tokens) : "", first ? row.dtype : "",
-                      form.name, text_of(form.forward), number("%.2f", reference.forward.median / form.forward.median),
-                      first ? number("%.0f %%", 100 * row.forward_bound / form.forward.median) : "", text_of(form.backward),
-                      number("%.2f", reference.backward.median / form.backward.median),
-                      first ? number("%.0f %%", 100 * row.backward_bound / form.backward.median) : ""});
+                      form.name, text_of(form.forward), formatted("%.2f", reference.forward.median / form.forward.median),
+                      first ? formatted("%.0f %%", 100 * row.forward_bound / form.forward.median) : "", text_of(form.backward),
+                      formatted("%.2f", reference.backward.median / form.backward.median),
+                      first ? formatted("%.0f %%", 100 * row.backward_bound / form.backward.median) : ""});
     }
   }
   return text + aligned(rows);

@@ -4,7 +4,6 @@
 #include <ATen/Parallel.h>
 #include <torch/torch.h>
 
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "core/check.h"
@@ -162,12 +161,6 @@ RotationsBenchRow bench_row(const RotationsBenchConfig& config, const FmaPeak& p
   return row;
 }
 
-std::string number(const char* format, double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
-
 }  // namespace
 
 RotationsBench bench_rotations(const RotationsBenchConfig& config) {
@@ -184,7 +177,7 @@ RotationsBench bench_rotations(const RotationsBenchConfig& config) {
 
 std::string describe(const RotationsBench& result) {
   std::string text = "exp of skew-symmetric blocks, " + result.instruction_set + ", " + std::to_string(result.config.threads) + " thread(s), peak " +
-                     number("%.0f", result.peak.flop_per_second / 1e9) + " GFLOP/s; time per matrix, median (lowest-highest), " +
+                     formatted("%.0f", result.peak.flop_per_second / 1e9) + " GFLOP/s; time per matrix, median (lowest-highest), " +
                      (result.config.threads == 1 ? "of the processor" : "of the clock") + "\n";
   std::vector<std::vector<std::string>> rows = {
       {"block, grid", "matrices", "form", "forward", "x torch", "peak", "forward + backward", "x torch", "peak", "error of R", "of dA"}};
@@ -194,11 +187,11 @@ std::string describe(const RotationsBench& result) {
     for (const auto& form : row.forms) {
       const bool first = &form == &row.forms.front();
       const double per = static_cast<double>(row.matrices);
-      const auto share = [](double s) { return s > 0 ? number("%.0f %%", 100 * s) : ""; };
+      const auto share = [](double s) { return s > 0 ? formatted("%.0f %%", 100 * s) : ""; };
       rows.push_back({first ? std::to_string(row.block) + ", " + row.grid : "", first ? std::to_string(row.matrices) : "", form.name,
-                      text_of(form.forward, per), torch ? number("%.1f", last.forward.median / form.forward.median) : "", share(form.forward_share),
-                      text_of(form.both, per), torch ? number("%.1f", last.both.median / form.both.median) : "", share(form.both_share),
-                      number("%.1e", form.error), number("%.1e", form.gradient_error)});
+                      text_of(form.forward, per), torch ? formatted("%.1f", last.forward.median / form.forward.median) : "",
+                      share(form.forward_share), text_of(form.both, per), torch ? formatted("%.1f", last.both.median / form.both.median) : "",
+                      share(form.both_share), formatted("%.1e", form.error), formatted("%.1e", form.gradient_error)});
     }
   }
   return text + aligned(rows);

@@ -62,6 +62,12 @@ std::string text_of(const Timing& timing, double per) {
   return text;
 }
 
+std::string formatted(const char* format, double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, format, value);
+  return text;
+}
+
 std::string grid_text(const std::vector<int64_t>& sizes) {
   std::string text;
   for (const int64_t size : sizes) {

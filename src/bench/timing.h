@@ -26,6 +26,9 @@ std::vector<Timing> time_in_turn(const std::vector<TimedForm>& forms, double sec
 /// "4.1 us (3.9-4.6)", in the unit that suits the median; `per` divides (matrices of one run, say).
 std::string text_of(const Timing& timing, double per = 1);
 
+/// printf of one number.
+std::string formatted(const char* format, double value);
+
 /// "4x14x14".
 std::string grid_text(const std::vector<int64_t>& sizes);
 

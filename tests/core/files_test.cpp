@@ -64,7 +64,7 @@ TEST_CASE("files: a write that fails leaves the old file and no temporary") {
   CHECK(std::filesystem::is_directory(occupied / "inside"));
 }
 
-TEST_CASE("files: a link stays and its file is replaced; a link to nothing becomes the file") {
+TEST_CASE("files: a link stays and its file is replaced, a link to nothing becomes the file") {
   const TemporaryFolder folder;
   const auto file = folder.path() / "inside" / "file", link = folder.path() / "link", dangling = folder.path() / "dangling";
   std::filesystem::create_directory(folder.path() / "inside");

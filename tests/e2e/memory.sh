@@ -12,7 +12,7 @@ expect 0 liere-train "${config[@]}" --dry-run=step train.batch_size=8
 base=$( (liere-train "${config[@]}" --output base train.batch_size=8 >/dev/null 2>&1 & pid=$!; peak=0
   while kill -0 $pid 2>/dev/null; do now=$(awk '/VmPeak/ {print $2}' /proc/$pid/status 2>/dev/null || true); [ "${now:-0}" -gt "$peak" ] && peak=$now; sleep 0.05; done; echo "$peak") )
 [ "$base" -gt 100000 ] || fail "the program's address space could not be read ($base kB)"
-limited() { (ulimit -v $((base + 1500000)) && exec "$@"); }
+limited() { (ulimit -v $((base + 1000000)) && exec "$@"); }
 expect 5 limited liere-train "${config[@]}" --output full
 one_sentence
 says 'out of memory' 'is estimated to fit'
