@@ -230,6 +230,7 @@ failing_run() { # failing_run NAME BREAK MEND [tmpfs]: saves fail from the middl
     if ! eval "$2" 2>out.txt && [ "${4:-}" != tmpfs ]; then
       kill -KILL "$pid"
       wait "$pid" 2>/dev/null
+      eval "$3" 2>/dev/null # the first half of it may have been done
       skip "$name is not permitted here"
       return
     fi
