@@ -12,7 +12,7 @@
 #include <c10/cuda/CUDAFunctions.h>
 #include <cuda_runtime_api.h>
 
-#include "models/kernels/dropout.h"
+#include "models/kernels/device_kernels.h"
 #endif
 
 namespace liere {
@@ -79,7 +79,7 @@ CudaState read_cuda_state(int local_rank) {
   if (cudaGetDeviceProperties(&properties, local_rank) != cudaSuccess) return state;
   state.name = properties.name;
   state.architecture = std::to_string(properties.major) + "." + std::to_string(properties.minor);
-  state.runs_kernels = dropout_cuda_available(local_rank);
+  state.runs_kernels = cuda_kernels().available(local_rank);
 #endif
   return state;
 }

@@ -1,4 +1,4 @@
-// Contract of the dropout kernels, free of torch: plain pointers and a parameter struct; dropout.cpp is the CPU, dropout_cuda.cu the GPU, both the
+// Contract of the dropout kernels, free of torch: plain pointers and a parameter struct; dropout.cpp is the CPU, dropout_cuda.cu (device_kernels.h) the GPU, both the
 // same bits. Element e of row i is multiplied by 1/(1-p) if word e % 4 of Philox4x32-10(counter = (step, slot_i, site, e / 4), key) >= threshold =
 // ceil(p * 2^32), else by 0. A product, not a selection: a dropped NaN or infinity stays visible as NaN, as it does in torch's dropout. Words come
 // straight from the block function: one block serves four neighbouring elements.
@@ -34,14 +34,6 @@ constexpr int64_t dropout_segments_per_row(const DropoutParams& p) { return (p.r
 void dropout_cpu(const DropoutParams& params, const float* in, float* out, int64_t begin, int64_t end);
 void dropout_cpu(const DropoutParams& params, const double* in, double* out, int64_t begin, int64_t end);
 void dropout_cpu(const DropoutParams& params, const Bfloat16Bits* in, Bfloat16Bits* out, int64_t begin, int64_t end);
-
-/// GPU: everything, on `stream` (a cudaStream_t). Returns the CUDA error of the launch, 0 for success.
-int dropout_cuda(const DropoutParams& params, const float* in, float* out, void* stream);
-int dropout_cuda(const DropoutParams& params, const double* in, double* out, void* stream);
-int dropout_cuda(const DropoutParams& params, const Bfloat16Bits* in, Bfloat16Bits* out, void* stream);
-
-/// Whether the kernels of this program were compiled for GPU number `device`.
-bool dropout_cuda_available(int device);
 
 /// x * factor in the type's own arithmetic; bfloat16 through float, rounded to nearest, ties to even.
 LIERE_HOST_DEVICE inline float dropout_product(float x, float factor) { return x * factor; }

@@ -5,12 +5,8 @@
 
 #include "core/check.h"
 #include "models/dropout.h"
+#include "models/kernels/device_dispatch.h"
 #include "models/kernels/dropout.h"
-
-#ifdef LIERE_CUDA
-#include <c10/cuda/CUDAGuard.h>
-#include <c10/cuda/CUDAStream.h>
-#endif
 
 namespace liere {
 namespace {
@@ -33,21 +29,18 @@ void apply_cpu(const DropoutParams& params, const torch::Tensor& x, torch::Tenso
                    [&](int64_t begin, int64_t end) { dropout_cpu(params, in, out, begin, end); });
 }
 
-template <class T>
-void apply_cuda(const DropoutParams& params, const torch::Tensor& x, torch::Tensor& y) {
-#ifdef LIERE_CUDA
-  const c10::cuda::CUDAGuard guard(x.device());
-  if (const int error = dropout_cuda(params, read_pointer<T>(x), write_pointer<T>(y), c10::cuda::getCurrentCUDAStream().stream()))
-    throw DeviceError("dropout: the CUDA kernel did not start (CUDA error " + std::to_string(error) + ") for a tensor of " +
-                      std::to_string(x.numel()) + " elements; run liere-bench doctor to check the GPU and its driver.");
-#else
-  throw DeviceError("dropout: the tensor is on " + x.device().str() + " but this program was built without CUDA; build it with the preset cuda.");
-#endif
-}
+int launch(const DeviceDropoutKernels& kernels, const DropoutParams& params, const float* in, float* out, void* stream) { return kernels.float32(params, in, out, stream); }
+int launch(const DeviceDropoutKernels& kernels, const DropoutParams& params, const double* in, double* out, void* stream) { return kernels.float64(params, in, out, stream); }
+int launch(const DeviceDropoutKernels& kernels, const DropoutParams& params, const Bfloat16Bits* in, Bfloat16Bits* out, void* stream) { return kernels.bfloat16(params, in, out, stream); }
 
 template <class T>
 void apply(const DropoutParams& params, const torch::Tensor& x, torch::Tensor& y) {
-  x.is_cpu() ? apply_cpu<T>(params, x, y) : apply_cuda<T>(params, x, y);
+  if (const auto* kernels = device_kernels(x)) {
+    const c10::DeviceGuard guard(x.device());
+    return check_launch(launch(kernels->dropout, params, read_pointer<T>(x), write_pointer<T>(y), stream_of(x)), "dropout");
+  }
+  if (!x.is_cpu()) throw DeviceError("dropout: the tensor is on " + x.device().str() + " but this program was built without CUDA; build it with the preset cuda.");
+  apply_cpu<T>(params, x, y);
 }
 
 // What the mask depends on, as autograd keeps it.

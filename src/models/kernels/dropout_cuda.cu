@@ -1,7 +1,6 @@
 // GPU dropout: one thread draws one Philox block and serves four neighbouring elements; the same bits as dropout.cpp.
-#include <cuda_runtime.h>
-
-#include "models/kernels/dropout.h"
+#include "models/kernels/cuda_device.h"
+#include "models/kernels/device_kernels.h"
 
 namespace liere {
 namespace {
@@ -36,35 +35,24 @@ __global__ void dropout_kernel(DropoutParams p, const T* __restrict__ in, T* __r
 template <class T>
 int launch(const DropoutParams& p, const T* in, T* out, void* stream) {
   const int64_t total = p.rows * ((p.row_elements + 3) / 4);
-  if (total == 0) return cudaSuccess;
+  if (total == 0) return 0;
   constexpr int kThreads = 256;
   constexpr int64_t kMostBlocks = 65536;
   const int64_t wanted = (total + kThreads - 1) / kThreads;
   const auto grid = static_cast<unsigned>(wanted < kMostBlocks ? wanted : kMostBlocks);
   const bool aligned =
       p.row_elements % 4 == 0 && reinterpret_cast<uintptr_t>(in) % sizeof(Four<T>) == 0 && reinterpret_cast<uintptr_t>(out) % sizeof(Four<T>) == 0;
-  const auto queue = static_cast<cudaStream_t>(stream);
   if (aligned)
-    dropout_kernel<T, true><<<grid, kThreads, 0, queue>>>(p, in, out);
+    LIERE_LAUNCH((dropout_kernel<T, true>), grid, kThreads, 0, stream, p, in, out);
   else
-    dropout_kernel<T, false><<<grid, kThreads, 0, queue>>>(p, in, out);
-  return cudaGetLastError();
+    LIERE_LAUNCH((dropout_kernel<T, false>), grid, kThreads, 0, stream, p, in, out);
+  return launch_error();
 }
 
 }  // namespace
 
-int dropout_cuda(const DropoutParams& params, const float* in, float* out, void* stream) { return launch(params, in, out, stream); }
-int dropout_cuda(const DropoutParams& params, const double* in, double* out, void* stream) { return launch(params, in, out, stream); }
-int dropout_cuda(const DropoutParams& params, const Bfloat16Bits* in, Bfloat16Bits* out, void* stream) { return launch(params, in, out, stream); }
-
-bool dropout_cuda_available(int device) {
-  int before = 0;
-  if (cudaGetDevice(&before) != cudaSuccess || cudaSetDevice(device) != cudaSuccess) return false;
-  cudaFuncAttributes attributes;
-  const bool found = cudaFuncGetAttributes(&attributes, dropout_kernel<float, true>) == cudaSuccess;
-  cudaGetLastError();  // a missing image is an answer, not an error to leave behind
-  cudaSetDevice(before);
-  return found;
-}
+int dropout_device(const DropoutParams& params, const float* in, float* out, void* stream) { return launch(params, in, out, stream); }
+int dropout_device(const DropoutParams& params, const double* in, double* out, void* stream) { return launch(params, in, out, stream); }
+int dropout_device(const DropoutParams& params, const Bfloat16Bits* in, Bfloat16Bits* out, void* stream) { return launch(params, in, out, stream); }
 
 }  // namespace liere

@@ -1,0 +1,75 @@
+// The GPU's kernels as one table, free of torch: the plans are the CPU's, the pointers are the device's, and each call queues its work on `stream` (a
+// cudaStream_t) and returns the CUDA error of its launches, 0 for success. None waits for the device or reads from it, none launches by what the data holds, and
+// sums are made in an order that depends on shapes alone. device_kernels.cu fills the table; compiled for the CPU (tests/support/cuda_on_cpu) the same sources
+// fill another, so that tests run everything up to the launch, and the kernels themselves, without a GPU.
+#pragma once
+
+#include "models/kernels/block_kernels.h"
+#include "models/kernels/dropout.h"
+#include "models/kernels/skew_exp.h"
+#include "models/kernels/turn_kernels.h"
+
+namespace liere {
+
+/// skew_exp.h on the device. `workspace` is the scratch memory in bytes that forward or backward needs (of this plan, 16-byte aligned; uninitialised).
+struct DeviceExpKernels {
+  bool (*serves)(const SkewExpPlan<float>&);
+  int64_t (*workspace)(const SkewExpPlan<float>&);
+  int (*forward)(const SkewExpPlan<float>&, void* workspace, void* stream);
+  int (*backward)(const SkewExpPlan<float>&, void* workspace, void* stream);
+};
+
+/// turn_kernels.h on the device: T is float or Bfloat16Bits.
+template <class T>
+struct DeviceTurnKernels {
+  bool (*serves)(const TurnPlan<T>&);
+  int64_t (*workspace)(const TurnPlan<T>&);
+  int (*forward)(const TurnPlan<T>&, void* stream);
+  int (*backward)(const TurnPlan<T>&, void* workspace, void* stream);
+};
+
+/// block_kernels.h on the device. Sums over rows are per chunk of kDeviceChunkRows rows; add_chunks adds them up.
+template <class T>
+struct DeviceBlockKernels {
+  bool (*serves)(int64_t width);
+  int (*add_norm)(const AddNormForward<T>&, void* stream);
+  int (*add_norm_backward)(const AddNormBackward<T>&, void* stream);
+  int (*gelu)(const GeluPlan<T>&, void* stream);
+  int (*gelu_backward)(const GeluPlan<T>&, void* stream);
+};
+
+struct DeviceDropoutKernels {
+  int (*float32)(const DropoutParams&, const float* in, float* out, void* stream);
+  int (*float64)(const DropoutParams&, const double* in, double* out, void* stream);
+  int (*bfloat16)(const DropoutParams&, const Bfloat16Bits* in, Bfloat16Bits* out, void* stream);
+};
+
+struct DeviceKernels {
+  DeviceExpKernels exp;
+  DeviceTurnKernels<float> turn_float;
+  DeviceTurnKernels<Bfloat16Bits> turn_bfloat16;
+  DeviceBlockKernels<float> block_float;
+  DeviceBlockKernels<Bfloat16Bits> block_bfloat16;
+  /// sums [chunks, W] -> out [W], added in the order of the chunks.
+  int (*add_chunks)(const float* sums, int64_t chunks, int64_t width, float* out, void* stream);
+  DeviceDropoutKernels dropout;
+  /// Whether the kernels of this program were compiled for GPU number `device`.
+  bool (*available)(int device);
+};
+
+/// The table of this build (LIERE_CUDA), or of the emulation in the tests.
+const DeviceKernels& cuda_kernels();
+
+// What the .cu files give to it.
+DeviceExpKernels exp_device_kernels();                                // skew_exp_cuda.cu
+DeviceTurnKernels<float> turn_device_kernels_float();                 // turn_cuda.cu
+DeviceTurnKernels<Bfloat16Bits> turn_device_kernels_bfloat16();
+DeviceBlockKernels<float> block_device_kernels_float();               // block_cuda.cu
+DeviceBlockKernels<Bfloat16Bits> block_device_kernels_bfloat16();
+int add_chunks_device(const float* sums, int64_t chunks, int64_t width, float* out, void* stream);
+int dropout_device(const DropoutParams&, const float*, float*, void* stream);  // dropout_cuda.cu
+int dropout_device(const DropoutParams&, const double*, double*, void* stream);
+int dropout_device(const DropoutParams&, const Bfloat16Bits*, Bfloat16Bits*, void* stream);
+bool kernels_available(int device);                                   // device_kernels.cu
+
+}  // namespace liere
