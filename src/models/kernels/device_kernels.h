@@ -9,6 +9,18 @@
 #include "models/kernels/skew_exp.h"
 #include "models/kernels/turn_kernels.h"
 
+#ifdef LIERE_CUDA_ON_CPU  // names of their own, so that one program can hold both tables
+#define cuda_kernels cuda_kernels_on_cpu
+#define exp_device_kernels exp_device_kernels_on_cpu
+#define turn_device_kernels_float turn_device_kernels_float_on_cpu
+#define turn_device_kernels_bfloat16 turn_device_kernels_bfloat16_on_cpu
+#define block_device_kernels_float block_device_kernels_float_on_cpu
+#define block_device_kernels_bfloat16 block_device_kernels_bfloat16_on_cpu
+#define add_chunks_device add_chunks_device_on_cpu
+#define dropout_device dropout_device_on_cpu
+#define kernels_available kernels_available_on_cpu
+#endif
+
 namespace liere {
 
 /// skew_exp.h on the device. `workspace` is the scratch memory in bytes that forward or backward needs (of this plan, 16-byte aligned; uninitialised).
@@ -28,7 +40,11 @@ struct DeviceTurnKernels {
   int (*backward)(const TurnPlan<T>&, void* workspace, void* stream);
 };
 
-/// block_kernels.h on the device. Sums over rows are per chunk of kDeviceChunkRows rows; add_chunks adds them up.
+/// Rows whose sums one block of threads makes.
+constexpr int64_t kDeviceChunkRows = 32;
+constexpr int64_t device_chunks_of(int64_t rows) { return (rows + kDeviceChunkRows - 1) / kDeviceChunkRows; }
+
+/// block_kernels.h on the device; pointers are 16-byte aligned. Sums are per chunk of kDeviceChunkRows rows (not kChunkRows); add_chunks adds them up.
 template <class T>
 struct DeviceBlockKernels {
   bool (*serves)(int64_t width);
