@@ -26,7 +26,7 @@ void check(const StepCase& c, double tolerance) {
     CHECK(relative(found.at(name), value) < tolerance);
     same = same && torch::equal(found.at(name), value);
   }
-  CHECK_FALSE(same);  // it ran
+  if (c.fused && !c.bf16) CHECK_FALSE(same);  // it ran
 }
 
 }  // namespace
