@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "models/kernels/device_dispatch.h"
 #include "models/kernels/short_attention.h"
 
 namespace liere {
@@ -30,6 +31,41 @@ ShortAttention plan(const AttentionHeads& x, const at::Tensor& mixed_BTW, const 
   p.o = out(mixed_BTW);
   p.lse = lse.data_ptr<float>();
   return p;
+}
+
+/// Room for o and lse, and the plan that fills it.
+struct ShortCall {
+  Attended result;
+  ShortAttention plan;
+};
+ShortCall short_call(const AttentionHeads& x) {
+  const int64_t batch = x.q.size(0), heads = x.q.size(1), tokens = x.q.size(2), dim = x.q.size(3);
+  ShortCall call{{at::empty({batch, tokens, heads * dim}, x.q.options()), at::empty({batch, heads, tokens}, x.q.options().dtype(at::kFloat)), {}, {}}, {}};
+  call.plan = plan(x, call.result.mixed_BTW, call.result.lse);
+  return call;
+}
+/// Gradients in the layout of what they belong to, where the kernels write them.
+AttentionHeads room_for_gradients(const AttentionHeads& x) {
+  const int64_t batch = x.q.size(0), heads = x.q.size(1), tokens = x.q.size(2), dim = x.q.size(3);
+  return x.k.is_alias_of(x.q) ? heads_of(at::empty({batch, tokens, 3 * heads * dim}, x.q.options()), heads)
+                              : AttentionHeads{at::empty_like(x.q), at::empty_like(x.k), at::empty_like(x.v)};
+}
+ShortAttention backward_plan(const AttentionHeads& x, const Attended& attended, const at::Tensor& dmixed_BTW, const AttentionHeads& dx) {
+  auto p = plan(x, attended.mixed_BTW, attended.lse);
+  p.d_o = in(dmixed_BTW);
+  p.dq = out(dx.q);
+  p.dk = out(dx.k);
+  p.dv = out(dx.v);
+  return p;
+}
+
+constexpr auto kOwnKernel = at::SDPBackend::overrideable;  // Attended::backend of the GPU's short_attention
+
+/// The GPU's kernels, where they may serve: bfloat16, and torch's backends are not narrowed down to one.
+const DeviceKernels* short_kernels(const AttentionHeads& x) {
+  const auto& context = at::globalContext();
+  const bool free_choice = context.userEnabledFlashSDP() && context.userEnabledMemEfficientSDP() && context.userEnabledMathSDP() && context.userEnabledCuDNNSDP();
+  return x.q.scalar_type() == at::kBFloat16 && free_choice ? device_kernels(x.q) : nullptr;
 }
 
 at::Tensor by_head(const at::Tensor& y_BTW, const at::Tensor& q_BHTD) {
@@ -111,35 +147,40 @@ AttentionHeads heads_of(const at::Tensor& qkv_BT3HD, int64_t heads) {
 }
 
 Attended attend(const AttentionHeads& x) {
+  if (const auto* kernels = short_kernels(x)) {
+    auto call = short_call(x);
+    if (kernels->attention.serves(call.plan)) {
+      check_launch(kernels->attention.forward(call.plan, x.q.size(0) * x.q.size(1), stream_of(x.q)), "attention");
+      call.result.backend = kOwnKernel;
+      return call.result;
+    }
+  }
   if (!x.q.is_cpu()) return gpu_attend(x);
   const int64_t batch = x.q.size(0), heads = x.q.size(1), tokens = x.q.size(2), dim = x.q.size(3);
   if (!is_short(x.q)) {
     const auto [mixed_BHTD, lse] = at::_scaled_dot_product_flash_attention_for_cpu(x.q, x.k, x.v);
     return {side_by_side(mixed_BHTD), lse, {}, {}};
   }
-  const Attended result{at::empty({batch, tokens, heads * dim}, x.q.options()), at::empty({batch, heads, tokens}, x.q.options().dtype(at::kFloat)), {}, {}};
-  const auto p = plan(x, result.mixed_BTW, result.lse);
-  at::parallel_for(0, batch * heads, 1, [&](int64_t begin, int64_t end) { short_attention(p, begin, end); });
-  return result;
+  const auto call = short_call(x);
+  at::parallel_for(0, batch * heads, 1, [&](int64_t begin, int64_t end) { short_attention(call.plan, begin, end); });
+  return call.result;
 }
 
 AttentionHeads attend_backward(const AttentionHeads& x, const Attended& attended, const at::Tensor& dmixed_BTW) {
+  if (attended.backend == kOwnKernel) {
+    const auto dx = room_for_gradients(x);
+    check_launch(device_kernels(x.q)->attention.backward(backward_plan(x, attended, dmixed_BTW, dx), x.q.size(0) * x.q.size(1), stream_of(x.q)), "attention");
+    return dx;
+  }
   if (!x.q.is_cpu()) return gpu_attend_backward(x, attended, dmixed_BTW);
-  const int64_t batch = x.q.size(0), heads = x.q.size(1), tokens = x.q.size(2), dim = x.q.size(3);
   if (!is_short(x.q)) {
     auto [dq, dk, dv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(by_head(dmixed_BTW, x.q), x.q, x.k, x.v, by_head(attended.mixed_BTW, x.q), attended.lse,
                                                                                  /*dropout_p=*/0, /*is_causal=*/false);
     return {dq, dk, dv};
   }
-  // The kernel writes gradients in the layout of what they belong to.
-  const auto dx = x.k.is_alias_of(x.q) ? heads_of(at::empty({batch, tokens, 3 * heads * dim}, x.q.options()), heads)
-                                       : AttentionHeads{at::empty_like(x.q), at::empty_like(x.k), at::empty_like(x.v)};
-  auto p = plan(x, attended.mixed_BTW, attended.lse);
-  p.d_o = in(dmixed_BTW);
-  p.dq = out(dx.q);
-  p.dk = out(dx.k);
-  p.dv = out(dx.v);
-  at::parallel_for(0, batch * heads, 1, [&](int64_t begin, int64_t end) { short_attention_backward(p, begin, end); });
+  const auto dx = room_for_gradients(x);
+  const auto p = backward_plan(x, attended, dmixed_BTW, dx);
+  at::parallel_for(0, x.q.size(0) * x.q.size(1), 1, [&](int64_t begin, int64_t end) { short_attention_backward(p, begin, end); });
   return dx;
 }
 
@@ -151,10 +192,14 @@ at::Tensor heads_backward(const AttentionHeads& d, const AttentionHeads& x, cons
     if (turned) turn_backward({d.q, d.k}, {x.q, x.k}, {d.q, d.k}, rotations);
     return d.q.as_strided({batch, tokens, 3 * heads * dim}, {tokens * 3 * heads * dim, 3 * heads * dim, 1});
   }
-  if (!turned) return at::stack({d.q, d.k, d.v}).permute({1, 3, 0, 2, 4}).reshape({batch, tokens, 3 * heads * dim});
   const auto dqkv_BT3HD = at::empty({batch, tokens, 3 * heads * dim}, d.q.options());
   const auto out = heads_of(dqkv_BT3HD, heads);
   out.v.copy_(d.v);
+  if (!turned) {
+    out.q.copy_(d.q);
+    out.k.copy_(d.k);
+    return dqkv_BT3HD;
+  }
   turn_backward({d.q, d.k}, {x.q, x.k}, {out.q, out.k}, rotations);
   return dqkv_BT3HD;
 }
