@@ -150,7 +150,7 @@ T shuffle(T value, int from, emulator::Site where = emulator::Site::current()) {
 }
 template <class T>
 T shuffle_xor(T value, int mask, emulator::Site where = emulator::Site::current()) {
-  return shuffle(value, emulator::lane() ^ mask, where);
+  return liere::shuffle(value, emulator::lane() ^ mask, where);
 }
 template <class T>
 T shuffle(emulator::Element<T>&& value, int from, emulator::Site where = emulator::Site::current()) {
