@@ -3,8 +3,7 @@
 #include "models/kernels/apply.h"
 
 #include <ATen/Parallel.h>
-
-#include <type_traits>
+#include <c10/core/DeviceGuard.h>
 
 #include "models/kernels/device_dispatch.h"
 #include "models/kernels/turn_kernels.h"
@@ -81,10 +80,11 @@ void check(const QueryKey& x, const LayerRotations& rotations) {
               " tokens (and CLS)");
 }
 
-/// Whether the kernels' plan can say where everything lies.
-bool fits_a_plan(const QueryKey& x, const QueryKey& out, const LayerRotations& rotations) {
+bool fits(const QueryKey& x) { return x.q_BHTD.stride(3) == 1 && x.k_BHTD.stride(3) == 1 && x.q_BHTD.strides() == x.k_BHTD.strides(); }
+
+/// Whether a plan can say it; the kernels of a device refuse more (serves).
+bool plan_fits(const QueryKey& x, const QueryKey& out, const LayerRotations& rotations) {
   const auto dtype = x.q_BHTD.scalar_type(), scalar = dtype == at::kDouble ? at::kDouble : at::kFloat;
-  const auto fits = [](const QueryKey& y) { return y.q_BHTD.stride(3) == 1 && y.k_BHTD.stride(3) == 1 && y.q_BHTD.strides() == y.k_BHTD.strides(); };
   return rotations.path == RotationPath::kKernels && (dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kDouble) &&
          rotations.value.scalar_type() == scalar && rotations.value.is_contiguous() &&
          (!rotations.gradient.defined() || rotations.gradient.is_contiguous()) && x.q_BHTD.numel() > 0 && fits(x) && fits(out);
@@ -116,59 +116,62 @@ TurnPlan<T> plan_of(const QueryKey& in, const QueryKey& out, const LayerRotation
 }
 
 template <class T>
-void run_turn(const QueryKey& in, const QueryKey& out, const LayerRotations& rotations) {
-  const auto& kernels = turn_kernels<T>();
-  const auto plan = plan_of<T>(in, out, rotations);
-  at::parallel_for(0, kernels.items(plan), 1, [&](int64_t begin, int64_t end) { kernels.forward(plan, begin, end); });
+const DeviceTurnKernels<T>& turn_kernels_of(const DeviceKernels& kernels) {
+  if constexpr (std::is_same_v<T, float>)
+    return kernels.turn_float;
+  else
+    return kernels.turn_bfloat16;
+}
+
+/// On the kernels of the tensors' device; false where they do not serve.
+template <class T>
+bool run_on_device(const DeviceKernels& device, const TurnPlan<T>& plan, const at::Tensor& x, bool backward) {
+  if constexpr (std::is_same_v<T, double>) {
+    return false;
+  } else {
+    const auto& kernels = turn_kernels_of<T>(device);
+    if (!kernels.serves(plan)) return false;
+    const c10::DeviceGuard guard(x.device());
+    if (!backward) {
+      check_launch(kernels.forward(plan, stream_of(x)), "turning queries and keys");
+      return true;
+    }
+    const auto workspace = at::empty({kernels.workspace(plan)}, x.options().dtype(at::kByte));
+    check_launch(kernels.backward(plan, workspace.mutable_data_ptr(), stream_of(x)), "turning back the gradients of queries and keys");
+    return true;
+  }
 }
 
 template <class T>
-TurnPlan<T> backward_plan_of(const QueryKey& d_turned, const QueryKey& turned, const QueryKey& out, const LayerRotations& rotations) {
+bool run_turn(const QueryKey& in, const QueryKey& out, const LayerRotations& rotations) {
+  const auto plan = plan_of<T>(in, out, rotations);
+  if (const auto* device = device_kernels(in.q_BHTD)) return run_on_device(*device, plan, in.q_BHTD, false);
+  if (!in.q_BHTD.is_cpu()) return false;
+  const auto& kernels = turn_kernels<T>();
+  at::parallel_for(0, kernels.items(plan), 1, [&](int64_t begin, int64_t end) { kernels.forward(plan, begin, end); });
+  return true;
+}
+
+template <class T>
+bool run_turn_backward(const QueryKey& d_turned, const QueryKey& turned, const QueryKey& out, const LayerRotations& rotations) {
   auto plan = plan_of<T>(d_turned, out, rotations);
   if (rotations.gradient.defined()) {
     plan.turned = queries_keys<const T>(turned);
     plan.gradient = rotations.gradient.data_ptr<typename TurnPlan<T>::Scalar>();
   }
-  return plan;
-}
-
-template <class T>
-void run_turn_backward(const QueryKey& d_turned, const QueryKey& turned, const QueryKey& out, const LayerRotations& rotations) {
+  if (const auto* device = device_kernels(d_turned.q_BHTD)) return run_on_device(*device, plan, d_turned.q_BHTD, true);
+  if (!d_turned.q_BHTD.is_cpu()) return false;
   const auto& kernels = turn_kernels<T>();
-  const auto plan = backward_plan_of<T>(d_turned, turned, out, rotations);
   at::parallel_for(0, kernels.items(plan), 1, [&](int64_t begin, int64_t end) { kernels.backward(plan, begin, end); });
-}
-
-template <class T>
-const DeviceTurnKernels<T>* device_turn(const TurnPlan<T>& plan, const at::Tensor& x) {
-  const auto* device = device_kernels(x);
-  if (!device) return nullptr;
-  const DeviceTurnKernels<T>* kernels;
-  if constexpr (std::is_same_v<T, float>) kernels = &device->turn_float;
-  else kernels = &device->turn_bfloat16;
-  return kernels->serves(plan) ? kernels : nullptr;
-}
-
-/// The GPU's kernels, where they serve; false: they do not.
-template <class T>
-bool run_device_turn(const QueryKey& in, const QueryKey& out, const LayerRotations& rotations) {
-  const auto plan = plan_of<T>(in, out, rotations);
-  const auto* kernels = device_turn(plan, in.q_BHTD);
-  if (!kernels) return false;
-  const c10::DeviceGuard guard(in.q_BHTD.device());
-  check_launch(kernels->forward(plan, stream_of(in.q_BHTD)), "turning queries and keys");
   return true;
 }
-template <class T>
-bool run_device_turn_backward(const QueryKey& d_turned, const QueryKey& turned, const QueryKey& out, const LayerRotations& rotations) {
-  const auto plan = backward_plan_of<T>(d_turned, turned, out, rotations);
-  const auto* kernels = device_turn(plan, d_turned.q_BHTD);
-  if (!kernels) return false;
-  const c10::DeviceGuard guard(d_turned.q_BHTD.device());
-  // The allocator hands the workspace out again only to work queued later.
-  const auto workspace = at::empty({kernels->workspace(plan)}, d_turned.q_BHTD.options().dtype(at::kByte));
-  check_launch(kernels->backward(plan, workspace.data_ptr(), stream_of(d_turned.q_BHTD)), "turning gradients back");
-  return true;
+
+/// function(T{}) for the kernels' T of a scalar type.
+template <class Function>
+bool with_type(at::ScalarType type, const Function& function) {
+  if (type == at::kDouble) return function(double{});
+  if (type == at::kBFloat16) return function(Bfloat16Bits{});
+  return function(float{});
 }
 
 /// turn() as an operation that autograd follows; it keeps what it returns.
@@ -230,38 +233,17 @@ void turn(const QueryKey& in, const QueryKey& out, const LayerRotations& rotatio
   const at::NoGradGuard no_grad;
   const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
   check(in, rotations);
-  if (!fits_a_plan(in, out, rotations)) return reference_turn(in, out, rotations);
-  const auto dtype = in.q_BHTD.scalar_type();
-  if (dtype == at::kFloat && run_device_turn<float>(in, out, rotations)) return;
-  if (dtype == at::kBFloat16 && run_device_turn<Bfloat16Bits>(in, out, rotations)) return;
-  if (!in.q_BHTD.is_cpu()) return reference_turn(in, out, rotations);
-  switch (dtype) {
-    case at::kDouble:
-      return run_turn<double>(in, out, rotations);
-    case at::kBFloat16:
-      return run_turn<Bfloat16Bits>(in, out, rotations);
-    default:
-      return run_turn<float>(in, out, rotations);
-  }
+  const auto run = [&](auto type) { return run_turn<decltype(type)>(in, out, rotations); };
+  if (!plan_fits(in, out, rotations) || !with_type(in.q_BHTD.scalar_type(), run)) reference_turn(in, out, rotations);
 }
 
 void turn_backward(const QueryKey& d_turned, const QueryKey& turned, const QueryKey& out, const LayerRotations& rotations) {
   const at::NoGradGuard no_grad;
   const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
   check(d_turned, rotations);
-  if (!fits_a_plan(d_turned, out, rotations)) return reference_turn_backward(d_turned, turned, out, rotations);
-  const auto dtype = d_turned.q_BHTD.scalar_type();
-  if (dtype == at::kFloat && run_device_turn_backward<float>(d_turned, turned, out, rotations)) return;
-  if (dtype == at::kBFloat16 && run_device_turn_backward<Bfloat16Bits>(d_turned, turned, out, rotations)) return;
-  if (!d_turned.q_BHTD.is_cpu()) return reference_turn_backward(d_turned, turned, out, rotations);
-  switch (dtype) {
-    case at::kDouble:
-      return run_turn_backward<double>(d_turned, turned, out, rotations);
-    case at::kBFloat16:
-      return run_turn_backward<Bfloat16Bits>(d_turned, turned, out, rotations);
-    default:
-      return run_turn_backward<float>(d_turned, turned, out, rotations);
-  }
+  const auto run = [&](auto type) { return run_turn_backward<decltype(type)>(d_turned, turned, out, rotations); };
+  const bool planned = plan_fits(d_turned, out, rotations) && (!rotations.gradient.defined() || fits(turned));
+  if (!planned || !with_type(d_turned.q_BHTD.scalar_type(), run)) reference_turn_backward(d_turned, turned, out, rotations);
 }
 
 std::tuple<torch::Tensor, torch::Tensor, torch::Tensor> apply_rotations(const torch::Tensor& qkv_BT3HD, int64_t heads, const Rotations& rotations,
