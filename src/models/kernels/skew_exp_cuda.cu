@@ -27,7 +27,9 @@ LIERE_DEVICE void form_exponent(const Tile& tile, const SkewExpPlan<float>& plan
   constexpr int b = Tile::kSide, kEntries = b * (b - 1) / 2;
   const int64_t axis_stride = plan.layers * plan.groups * kEntries;
   const float* entries = plan.generators + (at.layer * plan.groups + at.group) * kEntries;
+  const bool two = plan.axes > 1, three = plan.axes > 2;
   const float* positions = plan.positions + at.token * plan.axes;
+  const float p0 = sign * positions[0], p1 = two ? sign * positions[1] : 0, p2 = three ? sign * positions[2] : 0;
   const auto scratch = tile.floats + Tile::kOperand;
 #pragma unroll 4
   for (int i = tile.rank; i < b * b; i += Tile::kThreads) {
@@ -35,8 +37,10 @@ LIERE_DEVICE void form_exponent(const Tile& tile, const SkewExpPlan<float>& plan
     if (c < r) continue;
     float value = 0;
     if (c > r) {
-      const int entry = r * b - r * (r + 1) / 2 + c - r - 1;
-      for (int64_t a = 0; a < plan.axes; ++a) value += sign * positions[a] * entries[a * axis_stride + entry];
+      const float* entry = entries + (r * b - r * (r + 1) / 2 + c - r - 1);
+      value = p0 * entry[0];
+      if (two) value += p1 * entry[axis_stride];
+      if (three) value += p2 * entry[2 * axis_stride];
     }
     scratch[r * Tile::kScratchStride + c] = value;
     scratch[c * Tile::kScratchStride + r] = c > r ? -value : 0;
