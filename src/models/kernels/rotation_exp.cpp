@@ -357,7 +357,8 @@ at::Tensor rotation_exp(const at::Tensor& generators_nLHKE, const at::Tensor& po
 }
 
 at::Tensor rotation_exp_gradient(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, const at::Tensor& x_LNHKbb, RotationPath path) {
-  if (!kernels_serve(generators_nLHKE, positions_Nn, x_LNHKbb.size(-1), path)) return reference_exp_gradient(generators_nLHKE, positions_Nn, x_LNHKbb);
+  if (!kernels_serve(generators_nLHKE, positions_Nn, x_LNHKbb.size(-1), path))
+    return reference_exp_gradient(generators_nLHKE, positions_Nn, x_LNHKbb);
   return generators_nLHKE.scalar_type() == at::kDouble ? kernel_exp_gradient<double>(generators_nLHKE, positions_Nn, x_LNHKbb)
                                                        : kernel_exp_gradient<float>(generators_nLHKE, positions_Nn, x_LNHKbb);
 }

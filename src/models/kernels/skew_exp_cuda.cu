@@ -1,6 +1,7 @@
-// The exponential of skew-symmetric blocks and its gradient on a GPU: a team of threads per matrix, everything between the generators and R, or X' and dL/dM, in
-// registers and shared memory. Scaling and squaring as in rotation_exp.h (theta = 1.244, Chebyshev coefficients; E = exp - I is squared); how often a matrix is
-// squared is decided in the kernel. Backward: dL/dM of every matrix goes to the workspace, a second kernel sums over the tokens in their order.
+// The exponential of skew-symmetric blocks and its gradient on a GPU: a team of threads per matrix, everything between the generators and R, or X'
+// and dL/dM, in registers and shared memory. Scaling and squaring as in rotation_exp.h (theta = 1.244, Chebyshev coefficients; E = exp - I is
+// squared); how often a matrix is squared is decided in the kernel. Backward: dL/dM of every matrix goes to the workspace, a second kernel sums over
+// the tokens in their order.
 #include <cmath>
 #include <cstdlib>
 #include <string_view>
@@ -14,7 +15,8 @@ namespace {
 
 constexpr float kTheta = 1.244f;
 constexpr float kX1 = 0.10362752861586016f, kX2 = 0.02604745164797476f, kX3 = 2.0f / 3, kX4 = 0.5466385119433734f, kX5 = 0.1650228498014938f,
-                kX6 = 0.015489661943490973f, kX7 = 0.03501382795005018f, kY0Less1 = -4.6254534e-9f, kY1 = 0.9999994631521428f, kY2 = 0.13557417573122724f;
+                kX6 = 0.015489661943490973f, kX7 = 0.03501382795005018f, kY0Less1 = -4.6254534e-9f, kY1 = 0.9999994631521428f,
+                kY2 = 0.13557417573122724f;
 constexpr int kMostSquarings = 16;
 
 struct Place {
@@ -51,7 +53,8 @@ LIERE_DEVICE void form_exponent(const Tile& tile, const SkewExpPlan<float>& plan
   tile.sync();
 }
 
-/// A = M / 2^s in place of M and A^2; returns s. NaN where M is beyond reach or not finite. M is shrunk to a Frobenius norm below 1 before it is squared.
+/// A = M / 2^s in place of M and A^2; returns s. NaN where M is beyond reach or not finite. M is shrunk to a Frobenius norm below 1 before it is
+/// squared.
 template <class Tile>
 LIERE_DEVICE int scale_exponent(const Tile& tile, float (&a)[Tile::kElements], float (&a2)[Tile::kElements]) {
   float squares = 0, down = 1;
@@ -124,7 +127,8 @@ LIERE_DEVICE int most_steps(int s) {
   return s;
 }
 
-/// The team's tile and its matrix; the last matrices first, whose positions are the largest as a rule. `work` is false for teams past the end, which repeat one.
+/// The team's tile and its matrix; the last matrices first, whose positions are the largest as a rule. `work` is false for teams past the end, which
+/// repeat one.
 template <class Tile>
 LIERE_DEVICE Place place_of(int64_t first, int64_t count, const SkewExpPlan<float>& plan, bool& work) {
   const int64_t team = blockIdx.x * int64_t{Tile::kBlock / Tile::kThreads} + threadIdx.x / Tile::kThreads;
@@ -133,10 +137,10 @@ LIERE_DEVICE Place place_of(int64_t first, int64_t count, const SkewExpPlan<floa
   return {index / (plan.groups * plan.tokens), index / plan.groups % plan.tokens, index % plan.groups};
 }
 
-#define LIERE_EXP_TILE(Tile)                                                            \
-  LIERE_DYNAMIC_SHARED(float, shared_floats);                                           \
-  LIERE_DYNAMIC_SHARED(uint32_t, shared_words);                                         \
-  const int team_word = static_cast<int>(threadIdx.x) / Tile::kThreads * Tile::kWords;  \
+#define LIERE_EXP_TILE(Tile)                                                           \
+  LIERE_DYNAMIC_SHARED(float, shared_floats);                                          \
+  LIERE_DYNAMIC_SHARED(uint32_t, shared_words);                                        \
+  const int team_word = static_cast<int>(threadIdx.x) / Tile::kThreads * Tile::kWords; \
   const Tile tile{{shared_floats + team_word, shared_words + team_word, static_cast<int>(threadIdx.x) % Tile::kThreads}};
 
 template <class Tile>
@@ -223,7 +227,8 @@ LIERE_DEVICE void commutator_series(const Tile& tile, float (&gamma)[Tile::kElem
 
 /// dL/dM of the matrices [first, first + count), its strict upper triangle, to out [count, E].
 template <class Tile>
-__global__ void __launch_bounds__(Tile::kBlock, Tile::kBlocks) exp_gradient_kernel(SkewExpPlan<float> plan, int64_t first, int64_t count, float* __restrict__ out) {
+__global__ void __launch_bounds__(Tile::kBlock, Tile::kBlocks)
+    exp_gradient_kernel(SkewExpPlan<float> plan, int64_t first, int64_t count, float* __restrict__ out) {
   constexpr int n = Tile::kElements, b = Tile::kSide;
   LIERE_EXP_TILE(Tile)
   bool work;
@@ -271,7 +276,8 @@ __global__ void __launch_bounds__(Tile::kBlock, Tile::kBlocks) exp_gradient_kern
 }
 
 /// gradient[a, layer, group, entry] = sum over the tokens of p_a dL/dM; one thread per entry of the layers [first, first + layers).
-__global__ void __launch_bounds__(256) sum_tokens_kernel(SkewExpPlan<float> plan, int64_t first, int64_t layers, const float* __restrict__ of_matrices) {
+__global__ void __launch_bounds__(256)
+    sum_tokens_kernel(SkewExpPlan<float> plan, int64_t first, int64_t layers, const float* __restrict__ of_matrices) {
   const int64_t width = plan.groups * (plan.block * (plan.block - 1) / 2);
   const int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x;
   if (i >= layers * width) return;
@@ -319,8 +325,8 @@ int backward(const SkewExpPlan<float>& plan, void* workspace, void* stream) {
   auto* of_matrices = static_cast<float*>(workspace);
   for (int64_t layer = 0; layer < plan.layers; layer += step) {
     const int64_t layers = layer + step < plan.layers ? step : plan.layers - layer, matrices = layers * plan.tokens * plan.groups;
-    LIERE_LAUNCH((exp_gradient_kernel<Tile>), blocks_for<Tile>(matrices), Tile::kBlock, shared_bytes<Tile>(), stream, plan, layer * plan.tokens * plan.groups,
-                 matrices, of_matrices);
+    LIERE_LAUNCH((exp_gradient_kernel<Tile>), blocks_for<Tile>(matrices), Tile::kBlock, shared_bytes<Tile>(), stream, plan,
+                 layer * plan.tokens * plan.groups, matrices, of_matrices);
     LIERE_LAUNCH(sum_tokens_kernel, static_cast<unsigned>((layers * width + 255) / 256), 256, 0, stream, plan, layer, layers, of_matrices);
     if (const int error = launch_error()) return error;
   }
@@ -361,8 +367,12 @@ const Served* served(const SkewExpPlan<float>& plan) {
   return found;
 }
 
-bool serves(const SkewExpPlan<float>& plan) { return plan.axes >= 1 && plan.axes <= 3 && plan.layers * plan.groups * plan.tokens > 0 && served(plan) != nullptr; }
-int64_t workspace(const SkewExpPlan<float>& plan) { return layers_at_once(plan) * plan.tokens * plan.groups * (plan.block * (plan.block - 1) / 2) * 4; }
+bool serves(const SkewExpPlan<float>& plan) {
+  return plan.axes >= 1 && plan.axes <= 3 && plan.layers * plan.groups * plan.tokens > 0 && served(plan) != nullptr;
+}
+int64_t workspace(const SkewExpPlan<float>& plan) {
+  return layers_at_once(plan) * plan.tokens * plan.groups * (plan.block * (plan.block - 1) / 2) * 4;
+}
 int run_forward(const SkewExpPlan<float>& plan, void*, void* stream) { return served(plan)->forward(plan, stream); }
 int run_backward(const SkewExpPlan<float>& plan, void* workspace, void* stream) { return served(plan)->backward(plan, workspace, stream); }
 

@@ -83,7 +83,8 @@ TEST_CASE("cuda on cpu: rotations and gradients of every block side and kind, on
       INFO(kind << ", block " << block << ", norm " << norm << ": rotations " << e.rotations << ", gradient " << e.gradient);
       CHECK(e.rotations < single_bound(norm));
       CHECK(e.gradient < (std::string(kind) == "mma" ? 1e-4 : 2e-5));
-      if (std::getenv("LIERE_PRINT")) WARN(kind << ", block " << block << ", norm " << norm << ": rotations " << e.rotations << ", gradient " << e.gradient);
+      if (std::getenv("LIERE_PRINT"))
+        WARN(kind << ", block " << block << ", norm " << norm << ": rotations " << e.rotations << ", gradient " << e.gradient);
     }
 }
 
