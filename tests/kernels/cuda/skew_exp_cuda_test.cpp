@@ -133,6 +133,21 @@ TEST_CASE("cuda on cpu: gradients of any size, and none at all") {
   CHECK(plain.gradient < 2e-5);
 }
 
+TEST_CASE("cuda on cpu: a workspace of fewer layers than the plan's gives the same gradient") {
+  Case<float> c(2, 5, 3, 3, 8, 1);
+  run_on_device(c);
+  const auto whole = c.gradient;
+  const int64_t bytes = cuda_kernels().exp.workspace(c.plan());
+  for (const int64_t layers : {1, 2}) {
+    setenv("LIERE_CUDA_EXP_BYTES", std::to_string(layers * bytes / 5).c_str(), 1);
+    const int64_t fewer = cuda_kernels().exp.workspace(c.plan());
+    run_on_device(c);
+    unsetenv("LIERE_CUDA_EXP_BYTES");
+    CHECK(fewer == layers * bytes / 5);
+    CHECK(c.gradient == whole);
+  }
+}
+
 TEST_CASE("cuda on cpu: the exponential's bits do not depend on the order of threads") {
   for (const auto& [kind, block] : kKernels) {
     const Kind asked(kind);
