@@ -1,5 +1,5 @@
-// A whole transformer block as one differentiable function for the CPU: the mathematics of block.h, which stays as the reference and serves wherever
-// this form does not (CUDA, float64, LayerScale, stochastic depth in training, attention that is watched).
+// A whole transformer block as one differentiable function, on the CPU and on a GPU: the mathematics of block.h, which stays as the reference and serves
+// wherever this form does not (float64, LayerScale, stochastic depth in training, attention that is watched).
 //
 // What it saves over the composed form: each stretch between two matrix products is one pass over memory (kernels/block_kernels.h), masks are drawn
 // once and kept as bits, attention reads and writes the projections' own layout (kernels/short_attention.h), and under AutocastScope the activations
@@ -24,8 +24,8 @@ struct BlockSettings {
   double dropout, norm_eps;
 };
 
-/// Whether x [B, T, W] and the weights are what the fused form serves: float32 on the CPU, width and hidden width multiples of 16, and one slot per
-/// sample where there is dropout.
+/// Whether x [B, T, W] and the weights are what the fused form serves: float32 on the CPU or, in a build with CUDA, on a GPU (there of width 1,280 at most),
+/// width and hidden width multiples of 16, and one slot per sample where there is dropout.
 bool fused_block_serves(const torch::Tensor& x_BTW, const BlockWeights& weights, const ForwardOptions& options);
 
 /// x [B, T, W] -> [B, T, W], float32. In bfloat16 inside where autocast is on. Adds to rotations.gradient in its backward as apply_rotations does.

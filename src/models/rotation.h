@@ -33,6 +33,8 @@ struct Rotations {
 
 /// max |R^T R - I| over all rotations of the set; 0 where there are none.
 double orthogonality_error(const Rotations& rotations);
+/// The same as a scalar tensor where the rotations are, without host synchronisation; undefined where there are none.
+torch::Tensor orthogonality_error_on_device(const Rotations& rotations);
 
 /// Reads q and k out of the qkv projection's output and turns them; v is copied out untouched.
 /// qkv [B, T, 3 H d] contiguous -> q, k, v [B, H, T, d] contiguous, in the dtype of qkv. Token 0 is CLS.

@@ -1,5 +1,6 @@
 #include "train/device.h"
 
+#include <ATen/SDPBackend.h>
 #include <c10/core/CachingDeviceAllocator.h>
 
 #include <filesystem>
@@ -78,25 +79,77 @@ CudaState read_cuda_state(int local_rank) {
   cudaDeviceProp properties;
   if (cudaGetDeviceProperties(&properties, local_rank) != cudaSuccess) return state;
   state.name = properties.name;
+  int clock_khz = 0;
+  cudaDeviceGetAttribute(&clock_khz, cudaDevAttrClockRate, local_rank);
+  state.figures = GpuFigures{state.name, properties.major, properties.minor, properties.multiProcessorCount, 1e3 * clock_khz};
   state.architecture = std::to_string(properties.major) + "." + std::to_string(properties.minor);
   state.runs_kernels = cuda_kernels().available(local_rank);
 #endif
   return state;
 }
 
-torch::Device choose_device(const std::string& key, int local_rank) {
-  const DeviceChoice choice = decide_device(key, key == "cpu" ? CudaState{} : read_cuda_state(local_rank), local_rank);
+void check_precision(const GpuFigures& gpu, FmaKind kind) {
+  if (kind != FmaKind::kBf16 || gpu.major >= 8) return;
+  throw DeviceError("train.precision is bf16, but " + gpu.name + " has compute capability " + std::to_string(gpu.major) + "." + std::to_string(gpu.minor) +
+                    " and bf16 needs 8.0 (Ampere) or newer. Use train.precision=fp32, or device=cpu.");
+}
+
+torch::Device choose_device(const std::string& key, FmaKind kind, int local_rank) {
+  const CudaState state = key == "cpu" ? CudaState{} : read_cuda_state(local_rank);
+  const DeviceChoice choice = decide_device(key, state, local_rank);
   choice.warning ? log_warning(choice.reason) : log_info(choice.reason);
+  if (!choice.device.is_cpu()) {
+    if (state.figures) check_precision(*state.figures, kind);
+    at::globalContext().setFloat32MatmulPrecision("highest");
+    at::globalContext().setAllowTF32CuDNN(false);
+    log_info("fp32 products are computed in fp32 (TF32 is off)");
+  }
 #ifdef LIERE_CUDA
   if (choice.device.is_cuda()) c10::cuda::set_device(choice.device.index());
 #endif
   return choice.device;
 }
 
+std::optional<GpuFigures> gpu_figures(torch::Device device) {
+  if (device.is_cpu()) return std::nullopt;
+  return read_cuda_state(device.has_index() ? device.index() : 0).figures;
+}
+
+AttentionKernel choose_attention(AttentionKernel asked, torch::Device device, torch::Dtype dtype, at::IntArrayRef shape_BHTd) {
+  using enum AttentionKernel;
+  auto& context = at::globalContext();
+  const auto allowed = [asked](AttentionKernel kernel) { return asked == kAuto || asked == kernel; };
+  context.setSDPUseFlash(allowed(kFlash));
+  context.setSDPUseMemEfficient(allowed(kEfficient));
+  context.setSDPUseCuDNN(allowed(kCudnn));
+  context.setSDPUseMath(allowed(kMath));
+  // Separate tensors: in training the three are views of one projection, or copies of it, with a gradient.
+  const auto like = torch::TensorOptions().device(device).dtype(dtype).requires_grad(true);
+  const auto q_BHTd = torch::empty(shape_BHTd, like), k_BHTd = torch::empty(shape_BHTd, like), v_BHTd = torch::empty(shape_BHTd, like);
+  auto backend = at::SDPBackend::error;
+  try {
+    backend = static_cast<at::SDPBackend>(at::_fused_sdp_choice(q_BHTd, k_BHTd, v_BHTd));
+  } catch (const c10::Error&) {  // some versions throw where none is left
+  }
+  const auto found = backend == at::SDPBackend::flash_attention       ? kFlash
+                     : backend == at::SDPBackend::efficient_attention ? kEfficient
+                     : backend == at::SDPBackend::cudnn_attention     ? kCudnn
+                                                                      : kMath;
+  if (backend == at::SDPBackend::error || (asked != kAuto && found != asked))
+    throw DeviceError("train.attention=" + std::string(name_of(asked)) + " cannot serve queries of shape " + c10::str(shape_BHTd) + " in " + c10::toString(dtype) + " on " + device.str() +
+                      ". Leave the key at auto, or choose another kernel.");
+  return found;
+}
+
 std::optional<int64_t> peak_memory_of(torch::Device device) {
   if (device.is_cpu()) return peak_memory();
   const auto stats = c10::getDeviceAllocator(device.type())->getDeviceStats(device.has_index() ? device.index() : c10::DeviceIndex(0));
   return stats.allocated_bytes[static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE)].peak;
+}
+
+void reset_peak_memory(torch::Device device) {
+  if (device.is_cpu()) return;
+  c10::getDeviceAllocator(device.type())->resetPeakStats(device.has_index() ? device.index() : c10::DeviceIndex(0));
 }
 
 }  // namespace liere

@@ -30,6 +30,15 @@ void Ema::update(const NamedTensors& weights, int64_t updates) {
   at::_foreach_lerp_(averages_, values_of(weights), 1 - decay(updates));
 }
 
+void Ema::update_unless(const torch::Tensor& skip, const NamedTensors& weights, const torch::Tensor& updates) {
+  const torch::NoGradGuard no_grad;
+  // In float64 and in the order of decay(), so that the weight is the same number.
+  const auto t = updates.to(torch::kFloat64);
+  const auto decay = config_.warmup ? ((1 + t) / (10 + t)).clamp_max(*config_.decay) : at::full({}, *config_.decay, t.options());
+  const auto weight = ((1 - decay) * (1 - skip.to(torch::kFloat64))).to(averages_.front().scalar_type());
+  at::_foreach_lerp_(averages_, values_of(weights), std::vector<torch::Tensor>(averages_.size(), weight));
+}
+
 void Ema::reset(const NamedTensors& weights) {
   const torch::NoGradGuard no_grad;
   at::_foreach_copy_(averages_, values_of(weights));

@@ -29,6 +29,9 @@ class Ema {
   Ema(const EmaConfig& config, const NamedTensors& weights);
   /// After optimiser update number `updates` (1 is the first).
   void update(const NamedTensors& weights, int64_t updates);
+  /// The same with both known to the device alone (scalars there; no host synchronisation): `updates`, and `skip`, which is 1 where the update was not made and
+  /// the average must stay. Weights must be finite.
+  void update_unless(const torch::Tensor& skip, const NamedTensors& weights, const torch::Tensor& updates);
   /// Decay used at that update.
   double decay(int64_t updates) const;
   /// Becomes a copy of the weights again.

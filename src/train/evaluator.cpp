@@ -9,6 +9,7 @@
 #include "core/rng.h"
 #include "data/loader.h"
 #include "models/autocast.h"
+#include "train/device_batches.h"
 #include "train/loader_options.h"
 #include "train/signals.h"
 
@@ -114,11 +115,12 @@ std::optional<Classification> evaluate(Vit& model, const Dataset& dataset, const
   Loader loader(dataset, recipe, /*seed=*/0, loader_options(options.loader, options.device),
                 evaluation_plan(samples, std::min(options.batch_size, items), /*rank=*/0, /*world=*/1, recipe.views()));
 
+  DeviceBatches batches(loader, options.device);
   Classification sums;
   if (options.rows) options.rows->clear();
   std::optional<ProgressLine> progress;
   if (!options.title.empty()) progress.emplace(options.title, items);
-  while (auto batch = loader.next()) {
+  while (auto batch = batches.next()) {
     if (stop_requested()) return std::nullopt;
     ForwardOptions forward;
     if (options.shuffle_seed) forward.permutation_BN = patch_permutations(*options.shuffle_seed, batch->indices_B, grid.tokens()).to(options.device);
@@ -127,6 +129,7 @@ std::optional<Classification> evaluate(Vit& model, const Dataset& dataset, const
       AutocastScope autocast(options.device.type(), options.precision == Precision::kBf16);
       logits_BC = model->forward(batch->input.to(options.device, parameter_dtype(options.precision)), rotations, forward);
     }
+    batches.prefetch();
     const auto measured = measure(logits_BC, *batch, options.labels);
     add_sums(sums, measured, options.labels ? batch->labels_B : torch::full_like(batch->labels_B, -1));
     if (options.rows) add_rows(*options.rows, measured, *batch, options.labels);

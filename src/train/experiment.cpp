@@ -25,6 +25,24 @@ void check_micro_batch(const ExperimentConfig& config, int64_t micro_batch) {
                       std::to_string(micro_batch + 1) + ", or mixup.pairing=flip.");
 }
 
+/// Attention's kernel for the queries of the training.
+void open_attention(const ExperimentConfig& config, torch::Device device) {
+  const auto asked = config.train.attention;
+  if (device.is_cpu()) {
+    if (asked != AttentionKernel::kAuto)
+      throw ConfigError("train.attention is " + std::string(name_of(asked)) + ", which is a choice for GPUs, but the device is the CPU. Leave the key at auto, or use device=cuda.");
+    return;
+  }
+  int64_t tokens = 1;
+  for (size_t axis = 0; axis < config.model.input_size.size(); ++axis) tokens *= config.model.input_size[axis] / config.model.patch[axis];
+  const auto precision = config.train.precision;
+  const auto dtype = precision == Precision::kBf16 ? torch::kBFloat16 : precision == Precision::kFp64 ? torch::kFloat64 : torch::kFloat32;
+  const std::vector<int64_t> shape_BHTd = {8, *config.model.heads, tokens + 1, config.model.head_dim()};  // the batch plays no part in the choice
+  const auto found = choose_attention(asked, device, dtype, shape_BHTd);
+  log_info("attention: " + std::string(name_of(found)) + (asked == AttentionKernel::kAuto ? " (torch's choice for [B, " : " (as configured, for [B, ") + std::to_string(shape_BHTd[1]) + ", " +
+           std::to_string(shape_BHTd[2]) + ", " + std::to_string(shape_BHTd[3]) + "] in " + std::string(name_of(precision)) + ")");
+}
+
 }  // namespace
 
 void resolve(ExperimentConfig& config) {
@@ -86,7 +104,9 @@ std::string encoding_label(const PositionConfig& position) {
 torch::Device open_device(const ExperimentConfig& config) {
   if (config.threads) torch::set_num_threads(static_cast<int>(*config.threads));
   at::globalContext().setDeterministicAlgorithms(config.deterministic, /*warn_only=*/false);
-  return choose_device(std::string(name_of(config.device)));
+  const auto device = choose_device(std::string(name_of(config.device)), fma_kind(config.train.precision));
+  open_attention(config, device);
+  return device;
 }
 
 int64_t class_count(const DatasetConfig& dataset) {

@@ -8,6 +8,7 @@
 #include "data/config.h"
 #include "data/mixup.h"
 #include "models/config.h"
+#include "train/device.h"
 #include "train/ema.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
@@ -33,6 +34,7 @@ struct TrainConfig {
   Precision precision = Precision::kBf16;
   int64_t non_finite_limit = 5;
   bool activation_checkpointing = false;
+  AttentionKernel attention = AttentionKernel::kAuto;
 };
 template <class V> void fields(V& v, TrainConfig& c) {
   v("epochs", c.epochs, "passes over the training set", at_least(1));
@@ -42,6 +44,7 @@ template <class V> void fields(V& v, TrainConfig& c) {
   v("precision", c.precision, "bf16 (autocast; parameters, rotations and optimiser in fp32), fp32 or fp64");
   v("non_finite_limit", c.non_finite_limit, "steps in a row with a non-finite gradient or loss that are skipped before the run ends with exit code 6", at_least(1).not_identity());
   v("activation_checkpointing", c.activation_checkpointing, "keep only each block's input for the backward pass and compute the rest again: less memory, a third more time, the same result", not_identity());
+  v("attention", c.attention, "torch's attention kernel on a GPU: auto (torch chooses), flash, efficient, cudnn or math; on the CPU auto alone", not_identity());
 }
 
 struct ClipConfig {
@@ -183,7 +186,10 @@ std::optional<PositionRule> position_rule(const PositionConfig& position);
 /// "liere", "rope_mixed", ...
 std::string encoding_kind(const PositionConfig& position);
 
-/// Sets the number of compute threads and chooses the device; says which in one line. Throws DeviceError.
+/// The arithmetic that a precision computes products in.
+inline FmaKind fma_kind(Precision precision) { return precision == Precision::kFp64 ? FmaKind::kFp64 : precision == Precision::kBf16 ? FmaKind::kBf16 : FmaKind::kFp32; }
+
+/// Sets the number of compute threads and chooses the device; says which in one line, and on a GPU which attention kernel serves. Throws DeviceError.
 torch::Device open_device(const ExperimentConfig& config);
 
 /// Classes and training-set size that the configuration implies without opening any file (the official sizes), for --dry-run.

@@ -51,6 +51,19 @@ Optimizer::Optimizer(const OptimizerConfig& config, NamedTensors parameters) : p
 }
 
 void Optimizer::step(double lr) {
+  update(lr, std::nullopt);
+  ++updates_;
+}
+
+void Optimizer::step_unless(const torch::Tensor& skip, double lr) { update(lr, skip); }
+
+const torch::Tensor& Optimizer::updates_on_device() const {
+  for (const auto& group : groups_)
+    if (!group.steps.empty()) return group.steps.front();
+  throw Error(ExitCode::kFailure, "an optimiser without parameters was asked for its updates: this is a defect, please report it.");
+}
+
+void Optimizer::update(double lr, const std::optional<torch::Tensor>& skip) {
   torch::NoGradGuard no_grad;
   for (auto& group : groups_) {
     if (group.parameters.empty()) continue;
@@ -59,12 +72,12 @@ void Optimizer::step(double lr) {
     at::_foreach_add_(group.steps, 1);
     if (decoupled_)
       at::_fused_adamw_(group.parameters, gradients, group.exp_avgs, group.exp_avg_sqs, {}, group.steps, lr * group.lr_factor, base_.beta1, base_.beta2, group.weight_decay,
-                        base_.eps, /*amsgrad=*/false, /*maximize=*/false);
+                        base_.eps, /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/std::nullopt, /*found_inf=*/skip);
     else
       at::_fused_adam_(group.parameters, gradients, group.exp_avgs, group.exp_avg_sqs, {}, group.steps, lr * group.lr_factor, base_.beta1, base_.beta2, /*weight_decay=*/0.0,
-                       base_.eps, /*amsgrad=*/false, /*maximize=*/false);
+                       base_.eps, /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/std::nullopt, /*found_inf=*/skip);
+    if (skip) at::_foreach_sub_(group.steps, std::vector<torch::Tensor>(group.steps.size(), *skip));
   }
-  ++updates_;
 }
 
 void Optimizer::zero_grad() {

@@ -7,6 +7,7 @@
 
 #include <torch/torch.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -58,9 +59,17 @@ class Optimizer {
   Optimizer(const OptimizerConfig& config, NamedTensors parameters);
   /// One update with the gradients in .grad; every parameter must have one.
   void step(double lr);
+  /// The same unless `skip` (a float32 scalar on the parameters' device) is 1, decided on the device: then nothing changes, the number of updates of Adam's
+  /// bias correction included. updates() does not know of it before count_update() or set_updates().
+  void step_unless(const torch::Tensor& skip, double lr);
   void zero_grad();
   double peak_lr() const { return base_.lr; }
+  /// Updates made, as the host knows it.
   int64_t updates() const { return updates_; }
+  /// An update of step_unless is known to have been made.
+  void count_update() { ++updates_; }
+  /// Updates made, as the device knows it: a float32 scalar, no host synchronisation.
+  const torch::Tensor& updates_on_device() const;
 
   /// exp_avg.NAME and exp_avg_sq.NAME, shared storage: what a checkpoint holds.
   NamedTensors state() const;
@@ -72,6 +81,8 @@ class Optimizer {
     double weight_decay, lr_factor;
     std::vector<torch::Tensor> parameters, exp_avgs, exp_avg_sqs, steps;
   };
+  void update(double lr, const std::optional<torch::Tensor>& skip);
+
   AdamBase base_;
   bool decoupled_;
   NamedTensors parameters_, state_;

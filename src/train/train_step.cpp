@@ -1,6 +1,9 @@
 // One optimiser step: make the rotations, run the micro-batches, turn rotation gradients into the generators' gradients, clip, update.
+// On a GPU the host only queues: whether a step is skipped as non-finite is decided there, and its figures are read while the next step runs.
+#include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include "core/log.h"
 #include "models/autocast.h"
@@ -15,7 +18,6 @@ namespace liere {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 }  // namespace
 
@@ -36,6 +38,7 @@ std::optional<WorkItem> Trainer::work(int64_t number) {
 void Trainer::start_loader() {
   first_batch_ = plan_.first_of(state_.step);
   loader_ = std::make_unique<Loader>(*parts_.train_set, *parts_.train_recipe, config_.seed, loader_options(config_.loader, device_), [this](int64_t number) { return work(number); });
+  batches_.emplace(*loader_, device_);
 }
 
 torch::Tensor micro_step(Vit& model, const ExperimentConfig& config, torch::Device device, const Batch& batch, const Rotations& rotations, const Mix& mix, int64_t step,
@@ -70,12 +73,14 @@ void Trainer::try_micro_batch(int64_t micro_batch) {
   batch.input = torch::zeros({micro_batch, shape.channels, shape.height, shape.width});
   batch.labels_B = torch::zeros({micro_batch}, torch::kInt64);
   batch.slots_B = torch::arange(micro_batch, torch::kInt64);
-  const auto rotations = parts_.model->position().rotations(parts_.model->grid({shape.height, shape.width}), /*with_gradient=*/true);
+  const auto grid = parts_.model->grid({shape.height, shape.width});
+  const auto rotations = parts_.model->position().rotations(grid, /*with_gradient=*/true);
   micro_step(batch, rotations, {}, micro_batch);
+  parts_.model->position().accumulate_gradients(rotations, grid);
   parts_.optimizer->zero_grad();
 }
 
-StepReport Trainer::train_step() {
+std::optional<StepReport> Trainer::train_step() {
   try {
     return take_step();
   } catch (const std::exception& error) {
@@ -84,11 +89,11 @@ StepReport Trainer::train_step() {
   }
 }
 
-StepReport Trainer::take_step() {
+std::optional<StepReport> Trainer::take_step() {
   if (!loader_) start_loader();
   auto& model = parts_.model;
-  const auto start = Clock::now();
-  const double waited = loader_->wait_seconds();
+  QueuedStep step;
+  step.start = Clock::now();
   const auto size = parts_.train_recipe->output_shape();
   const auto grid = model->grid({size.height, size.width});
   const int64_t step_of_epoch = state_.step % sampler_.steps_per_epoch(), count = plan_.samples_in(step_of_epoch);
@@ -98,34 +103,86 @@ StepReport Trainer::take_step() {
   const auto rotations = model->position().rotations(grid, /*with_gradient=*/true);
   torch::Tensor loss;
   for (int64_t micro = 0; micro < plan_.micro_batches_in(step_of_epoch); ++micro) {
-    const auto batch = loader_->next();
+    const auto batch = batches_->next();
     if (!batch) throw Error(ExitCode::kFailure, "the loader ended before the epoch did: this is a defect, please report it.");
     const auto part = micro_step(*batch, rotations, mix, count);
     loss = loss.defined() ? loss + part : part;
+    batches_->prefetch();
   }
   model->position().accumulate_gradients(rotations, grid);
 
-  const auto parameters = model->named_weights();
-  const auto norm = global_gradient_norm(parameters);
-  StepReport report{state_.step / sampler_.steps_per_epoch(), state_.step + 1, state_.samples + count, loss.item<double>(), schedule_.lr(state_.step), norm.item<double>()};
-  report.skipped = !std::isfinite(report.loss) || !std::isfinite(report.gradient_norm);
-  if (!report.skipped) {
-    if (config_.clip.norm) clip_gradients(parameters, norm, *config_.clip.norm);
-    parts_.optimizer->step(report.lr);
-    if (ema_) ema_->update(parameters, parts_.optimizer->updates());
-    state_.loss_sum += report.loss * static_cast<double>(count);
-    state_.loss_count += count;
-  }
-  state_.skipped += report.skipped;
-  state_.skipped_in_a_row = report.skipped ? state_.skipped_in_a_row + 1 : 0;
+  step.count = count;
+  step.report = {state_.step / sampler_.steps_per_epoch(), state_.step + 1, state_.samples + count};
+  step.report.lr = schedule_.lr(state_.step);
+  std::optional<StepFigures> figures;
+  if (lagged_) queue_update(loss, rotations, step.report);
+  else figures = update(loss, rotations, step.report);
   state_.step += 1;
   state_.samples += count;
   state_.epoch = state_.step / sampler_.steps_per_epoch();
-  if (is_logged(state_.step)) report.orthogonality = orthogonality_error(rotations);
-  const double seconds = seconds_since(start);
+  if (figures) return finish(std::move(step), *figures);
+  queued_.push_back(std::move(step));
+  if (queued_.size() < 2) return std::nullopt;
+  return drain();
+}
+
+Trainer::StepFigures Trainer::update(const torch::Tensor& loss, const Rotations& rotations, const StepReport& report) {
+  const auto parameters = parts_.model->named_weights();
+  const auto norm = global_gradient_norm(parameters);
+  StepFigures figures{loss.item<double>(), norm.item<double>()};
+  figures.skipped = !std::isfinite(figures.loss) || !std::isfinite(figures.gradient_norm);
+  if (!figures.skipped) {
+    if (config_.clip.norm) clip_gradients(parameters, norm, *config_.clip.norm);
+    parts_.optimizer->step(report.lr);
+    if (ema_) ema_->update(parameters, parts_.optimizer->updates());
+  }
+  if (is_logged(report.step)) figures.orthogonality = orthogonality_error(rotations);
+  return figures;
+}
+
+void Trainer::queue_update(const torch::Tensor& loss, const Rotations& rotations, const StepReport& report) {
+  const torch::NoGradGuard no_grad;
+  const auto parameters = parts_.model->named_weights();
+  const auto norm = global_gradient_norm(parameters);
+  const auto skip = at::isfinite(loss).logical_and(at::isfinite(norm)).logical_not().to(torch::kFloat32);
+  if (config_.clip.norm) clip_gradients(parameters, norm, *config_.clip.norm);  // of a step that is skipped nobody reads the gradients
+  parts_.optimizer->step_unless(skip, report.lr);
+  if (ema_) ema_->update_unless(skip, parameters, parts_.optimizer->updates_on_device());
+  std::vector<torch::Tensor> numbers = {loss.to(torch::kFloat64), norm.to(torch::kFloat64), skip.to(torch::kFloat64)};
+  if (is_logged(report.step) && rotations.kind != Rotations::Kind::kNone) numbers.push_back(orthogonality_error_on_device(rotations).to(torch::kFloat64));
+  records_.put(at::stack(numbers));
+}
+
+std::optional<StepReport> Trainer::drain() {
+  if (queued_.empty()) return std::nullopt;
+  auto step = std::move(queued_.front());
+  queued_.pop_front();
+  const auto numbers = records_.take();
+  StepFigures figures{numbers[0], numbers[1], numbers[2] != 0};
+  if (is_logged(step.report.step)) figures.orthogonality = numbers.size() > 3 ? numbers[3] : 0;
+  if (!figures.skipped) parts_.optimizer->count_update();
+  return finish(std::move(step), figures);
+}
+
+StepReport Trainer::finish(QueuedStep step, const StepFigures& figures) {
+  StepReport report = step.report;
+  report.loss = figures.loss;
+  report.gradient_norm = figures.gradient_norm;
+  report.skipped = figures.skipped;
+  report.orthogonality = figures.orthogonality;
+  if (!report.skipped) {
+    state_.loss_sum += report.loss * static_cast<double>(step.count);
+    state_.loss_count += step.count;
+  }
+  state_.skipped += report.skipped;
+  state_.skipped_in_a_row = report.skipped ? state_.skipped_in_a_row + 1 : 0;
+  // Steps overlap where figures are read later: each counts from the report before it.
+  const auto from = std::max(step.start, last_report_);
+  last_report_ = Clock::now();
+  const double seconds = std::chrono::duration<double>(last_report_ - from).count(), waited = loader_->wait_seconds();
   state_.seconds += seconds;
-  report.samples_per_second = static_cast<double>(count) / seconds;
-  report.data_wait = (loader_->wait_seconds() - waited) / seconds;
+  report.samples_per_second = static_cast<double>(step.count) / seconds;
+  report.data_wait = std::min((waited - std::exchange(waited_, waited)) / seconds, 1.0);
   add_run_figures(report);
   return report;
 }
@@ -134,20 +191,28 @@ void Trainer::add_run_figures(StepReport& report) const {
   report.skipped_steps = state_.skipped;
   if (!is_logged(report.step)) return;
   report.memory = peak_memory_of(device_);
-  report.seconds_left = state_.seconds / static_cast<double>(state_.step) * static_cast<double>(total_steps() - state_.step);
+  report.seconds_left = state_.seconds / static_cast<double>(report.step) * static_cast<double>(total_steps() - report.step);
   const auto size = parts_.train_recipe->output_shape();
   if (peak_) report.mfu = model_flop_share(parts_.model->flops_per_sample(parts_.model->grid({size.height, size.width})), report.samples_per_second, *peak_);
 }
 
 void Trainer::measure_peak() {
+  const auto kind = fma_kind(config_.train.precision);
+  if (const auto gpu = gpu_figures(device_)) {
+    peak_ = data_sheet_peak(*gpu, kind);
+    log_info(peak_ ? "peak by data sheet: " + format_count(std::llround(peak_->flop_per_second / 1e9)) + " GFLOP/s (" + peak_->instruction + "; " + gpu->name + ", multiprocessors: " +
+                         std::to_string(gpu->multiprocessors) + ")"
+                   : "no data sheet's peak is known of " + gpu->name + " at this precision: no mfu");
+    return;
+  }
   if (!device_.is_cpu()) return;
-  const auto precision = config_.train.precision;
-  peak_ = measure_fma_peak(static_cast<int>(torch::get_num_threads()), precision == Precision::kFp64   ? FmaKind::kFp64
-                                                                       : precision == Precision::kBf16 ? FmaKind::kBf16
-                                                                                                       : FmaKind::kFp32);
+  peak_ = measure_fma_peak(static_cast<int>(torch::get_num_threads()), kind);
   log_info("measured peak: " + format_count(std::llround(peak_->flop_per_second / 1e9)) + " GFLOP/s (" + peak_->instruction + ", threads: " + std::to_string(peak_->threads) + ")");
 }
 
-StepReport Trainer::step_once() { return train_step(); }
+StepReport Trainer::step_once() {
+  if (auto report = train_step()) return *report;
+  return *drain();
+}
 
 }  // namespace liere

@@ -30,11 +30,13 @@ Trainer::Trainer(const Experiment& experiment, torch::Device device)
       parts_(config_, device),
       sampler_(parts_.train_indices, config_.train.batch_size, config_.data.drop_last, config_.seed),
       plan_{static_cast<int64_t>(parts_.train_indices.size()), config_.train.batch_size, *config_.train.micro_batch, sampler_.steps_per_epoch()},
-      schedule_(config_.schedule, parts_.optimizer->peak_lr(), sampler_.steps_per_epoch(), config_.train.epochs) {
+      schedule_(config_.schedule, parts_.optimizer->peak_lr(), sampler_.steps_per_epoch(), config_.train.epochs),
+      lagged_(!device.is_cpu()),
+      records_(device) {
+  if (config_.ema.decay) ema_.emplace(config_.ema, parts_.model->named_weights());
   if (config_.train.micro_batch->automatic)
     plan_.micro_batch = find_micro_batch(config_, *parts_.model, device_, [this](int64_t micro_batch) { try_micro_batch(micro_batch); });
   available_at_start_ = available_memory(device_);
-  if (config_.ema.decay) ema_.emplace(config_.ema, parts_.model->named_weights());
 }
 
 int64_t Trainer::total_steps() const {
@@ -124,11 +126,20 @@ bool Trainer::checkpoint_due() const {
 void Trainer::check_divergence(const StepReport& report) const {
   if (report.skipped) log_warning("step " + std::to_string(report.step) + ": loss " + std::to_string(report.loss) + ", gradient norm " + std::to_string(report.gradient_norm) + ": skipped");
   if (state_.skipped_in_a_row >= config_.train.non_finite_limit)
-    throw DivergedError(std::to_string(state_.skipped_in_a_row) + " steps in a row had a non-finite loss or gradient (up to step " + std::to_string(state_.step) +
+    throw DivergedError(std::to_string(state_.skipped_in_a_row) + " steps in a row had a non-finite loss or gradient (up to step " + std::to_string(report.step) +
                         "). Lower optimizer.lr, set clip.norm, or use train.precision=fp32; the last good checkpoint is kept.");
 }
 
-ExitCode Trainer::stop(RunFolder& folder, MetricFiles& files) {
+void Trainer::tell(const std::optional<StepReport>& report, MetricFiles& files, Console& console) {
+  if (report) console.on_step(*report);
+  writer_->check();
+  if (report && (is_logged(report->step) || report->skipped)) files.on_step(*report);
+  files.tick();
+  if (report) check_divergence(*report);
+}
+
+ExitCode Trainer::stop(RunFolder& folder, MetricFiles& files, Console& console) {
+  tell(drain(), files, console);
   const bool saved = state_.step == resumed_step_ || save(files, /*best=*/false);
   writer_->finish();
   write_summary(folder, "stopped");
@@ -150,26 +161,23 @@ ExitCode Trainer::run(ResumeMode mode) {
   log_info("run folder " + folder.path().string() + ": " + encoding_label(config_.model.position) + ", " + format_count(parts_.model->parameter_count()) + " parameters, " +
            format_count(total) + " steps of " + format_count(config_.train.batch_size) + " images, " + std::string(name_of(config_.train.precision)) + " on " + device_.str());
   measure_peak();
+  reset_peak_memory(device_);
   Console console(total, steps_per_epoch(), state_.step);
 
-  if (evaluation_due() && !evaluate_epoch(files, console)) return stop(folder, files);
+  if (evaluation_due() && !evaluate_epoch(files, console)) return stop(folder, files, console);
   while (state_.step < total) {
-    if (stop_requested()) return stop(folder, files);
+    if (stop_requested()) return stop(folder, files, console);
     const auto report = train_step();
-    console.on_step(report);
-    writer_->check();
     folder.lock().check();
-    if (is_logged(report.step) || report.skipped) files.on_step(report);
-    files.tick();
-    check_divergence(report);
-    if (evaluation_due()) {
-      if (!evaluate_epoch(files, console)) return stop(folder, files);
-    } else if (checkpoint_due()) {
-      save(files, /*best=*/false);
-    }
+    tell(report, files, console);
+    const bool evaluate_now = evaluation_due();
+    if (!evaluate_now && !checkpoint_due()) continue;
+    tell(drain(), files, console);
+    if (!evaluate_now) save(files, /*best=*/false);
+    else if (!evaluate_epoch(files, console)) return stop(folder, files, console);
   }
   console.pause();
-  if (parts_.holdout_set && !(final_test_ = evaluate_on(*parts_.test_set, "test"))) return stop(folder, files);
+  if (parts_.holdout_set && !(final_test_ = evaluate_on(*parts_.test_set, "test"))) return stop(folder, files, console);
   writer_->finish();
   write_summary(folder, "done");
   log_info("done: " + format_count(state_.step) + " steps in " + format_duration(state_.seconds) + "; results in " + folder.path().string());

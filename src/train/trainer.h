@@ -1,7 +1,10 @@
 // Training: resume, then per epoch train, evaluate, checkpoint.
 #pragma once
 
+#include <chrono>
+#include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/check.h"
@@ -10,11 +13,13 @@
 #include "data/sampler.h"
 #include "train/batch_plan.h"
 #include "train/checkpoint_writer.h"
+#include "train/device_batches.h"
 #include "train/ema.h"
 #include "train/evaluator.h"
 #include "train/observers.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
+#include "train/step_records.h"
 #include "train/training_parts.h"
 
 namespace liere {
@@ -29,6 +34,9 @@ class Trainer {
   /// One optimiser step on the next batch, without a run folder (--dry-run=step and tests).
   StepReport step_once();
 
+  /// Whether a step's figures are read one step later, so that the device never waits for the host: on a GPU; tests ask the CPU for it. Before the first step.
+  void set_lagged(bool lagged) { lagged_ = lagged; }
+
   const RunState& state() const { return state_; }
   TrainingParts& parts() { return parts_; }
   const std::optional<Ema>& ema() const { return ema_; }
@@ -37,9 +45,29 @@ class Trainer {
 
  private:
   // One step (train_step.cpp).
+  /// A step whose work is queued and whose figures are not read yet.
+  struct QueuedStep {
+    StepReport report;   // what the host knows of it
+    int64_t count = 0;   // samples
+    std::chrono::steady_clock::time_point start;
+  };
+  /// What the device knows of it.
+  struct StepFigures {
+    double loss = 0, gradient_norm = 0;
+    bool skipped = false;
+    double orthogonality = kNotMeasured;
+  };
   /// take_step(), with memory that ran out said in one sentence (DeviceError).
-  StepReport train_step();
-  StepReport take_step();
+  std::optional<StepReport> train_step();
+  /// Queues one step, and returns the report that became known meanwhile: its own, or (lagged) that of the step before, if that is still to be told.
+  std::optional<StepReport> take_step();
+  /// The report of the step whose figures are still on their way, if there is one. Afterwards state_, the optimiser and the weights agree.
+  std::optional<StepReport> drain();
+  /// Clipping, optimiser and average, decided by the host at once; or all queued, decided on the device.
+  StepFigures update(const torch::Tensor& loss, const Rotations& rotations, const StepReport& report);
+  void queue_update(const torch::Tensor& loss, const Rotations& rotations, const StepReport& report);
+  /// Books a step's figures.
+  StepReport finish(QueuedStep step, const StepFigures& figures);
   /// What a log step tells beside the step itself: memory, share of the peak, time left.
   void add_run_figures(StepReport& report) const;
   /// Forward and backward of one micro-batch; returns its part of the mean loss.
@@ -62,9 +90,11 @@ class Trainer {
   bool checkpoint_due() const;
   /// Whether the step's report goes into the metric files (a skipped step's always does).
   bool is_logged(int64_t step) const { return step % config_.log.every_steps == 0 || step == total_steps(); }
-  ExitCode stop(RunFolder& folder, MetricFiles& files);
+  ExitCode stop(RunFolder& folder, MetricFiles& files, Console& console);
+  /// Tells a step's report to those who watch; throws where the run cannot go on.
+  void tell(const std::optional<StepReport>& report, MetricFiles& files, Console& console);
   void check_divergence(const StepReport& report) const;
-  /// The CPU's FMA peak at the run's threads and precision (40 ms), for the share of it; unknown on other devices.
+  /// The peak behind the share of it: measured on the CPU, at the run's threads and precision (40 ms); of the data sheet on a GPU (train/device_peak.h).
   void measure_peak();
   void write_summary(const RunFolder& folder, const std::string& state);
   NamedTensors checkpoint_tensors() const;
@@ -84,6 +114,12 @@ class Trainer {
   int64_t resumed_step_ = 0;
   double available_at_start_ = 0;             // bytes (train/memory.h)
   std::unique_ptr<Loader> loader_;
+  std::optional<DeviceBatches> batches_;
+  bool lagged_ = false;
+  StepRecords records_;
+  std::deque<QueuedStep> queued_;             // steps whose figures are in records_, oldest first
+  std::chrono::steady_clock::time_point last_report_{};
+  double waited_ = 0;                         // for the loader, until the last report
   int64_t first_batch_ = 0;                   // number of the loader's first batch, counted from the start of the run
 };
 

@@ -58,7 +58,7 @@ struct Masked {
   DropoutKey key{5, 11, torch::tensor({4, 9, 10, 2, 77, 78, 3}, torch::kInt64)};
   torch::Tensor bits = torch::zeros({kRows, kWidth / 16}, torch::kShort);
   MaskPlan plan() const {
-    return {data<uint16_t>(bits), kTokens, key.slots_B.data_ptr<int64_t>(), 11, 3 * 8 + 2, stream_key(5, Purpose::kDropout), static_cast<uint32_t>(std::ceil(kP * 0x1p32)),
+    return {data<uint16_t>(bits), kTokens, key.slots_B.data_ptr<int64_t>(), 0, 11, 3 * 8 + 2, stream_key(5, Purpose::kDropout), static_cast<uint32_t>(std::ceil(kP * 0x1p32)),
             static_cast<float>(1 / (1 - kP))};
   }
   /// 0 or 1 / (1 - p) as the composed form has it.

@@ -74,6 +74,40 @@ TEST_CASE("device: auto takes the GPU that works and says why not otherwise", "[
   CHECK_THROWS_AS(decide_device("gpu", good_machine()), ConfigError);
 }
 
+TEST_CASE("device: bf16 of a GPU that has none is refused, in words", "[device]") {
+  const GpuFigures old{"Tesla V100-SXM2-16GB", 7, 0, 80, 1.53e9}, ampere{"NVIDIA A100", 8, 0, 108, 1.41e9};
+  CHECK_NOTHROW(check_precision(ampere, FmaKind::kBf16));
+  CHECK_NOTHROW(check_precision(old, FmaKind::kFp32));
+  CHECK_NOTHROW(check_precision(old, FmaKind::kFp64));
+  try {
+    check_precision(old, FmaKind::kBf16);
+    FAIL("bf16 of a V100 was not refused");
+  } catch (const DeviceError& error) {
+    CHECK(error.code() == ExitCode::kDevice);
+    CHECK(contains(error.what(), "Tesla V100-SXM2-16GB has compute capability 7.0 and bf16 needs 8.0"));
+    CHECK(contains(error.what(), "train.precision=fp32"));
+  }
+}
+
+TEST_CASE("device: the attention kernel that is asked for serves, or is refused", "[device]") {
+  const std::vector<int64_t> shape = {2, 3, 17, 32};
+  const struct Restore {
+    ~Restore() { choose_attention(AttentionKernel::kAuto, torch::kCPU, torch::kFloat32, {1, 1, 2, 8}); }
+  } restore;
+  CHECK(choose_attention(AttentionKernel::kAuto, torch::kCPU, torch::kFloat32, shape) == AttentionKernel::kFlash);
+  CHECK(choose_attention(AttentionKernel::kMath, torch::kCPU, torch::kFloat32, shape) == AttentionKernel::kMath);
+  CHECK(choose_attention(AttentionKernel::kFlash, torch::kCPU, torch::kBFloat16, shape) == AttentionKernel::kFlash);
+  for (const auto kernel : {AttentionKernel::kEfficient, AttentionKernel::kCudnn})
+    try {
+      choose_attention(kernel, torch::kCPU, torch::kFloat32, shape);
+      FAIL("a kernel for GPUs served the CPU");
+    } catch (const DeviceError& error) {
+      CHECK(contains(error.what(), "cannot serve queries of shape [2, 3, 17, 32] in Float on cpu"));
+      CHECK(contains(error.what(), "train.attention="));
+    }
+  CHECK(choose_attention(AttentionKernel::kAuto, torch::kCPU, torch::kFloat32, shape) == AttentionKernel::kFlash);
+}
+
 TEST_CASE("the device of this machine can be used or is refused in words", "[device]") {
   const CudaState state = read_cuda_state();
 #ifndef LIERE_CUDA

@@ -23,7 +23,8 @@ constexpr int64_t chunks_of(int64_t rows) { return (rows + kChunkRows - 1) / kCh
 struct MaskPlan {
   uint16_t* bits = nullptr;  // [R, W / 16], bit j % 16 of word j / 16 set where element j is kept
   int64_t tokens = 1;        // rows of a sample
-  const int64_t* slots = nullptr;  // [samples]
+  const int64_t* slots = nullptr;  // [samples]; null: slot_i = first_slot + i
+  int64_t first_slot = 0;
   uint32_t step = 0, site = 0;
   uint64_t key = 0;
   uint32_t threshold = 0;

@@ -47,6 +47,12 @@ LIERE_DEVICE T* raw(T* pointer, int count) {
   return pointer;
 }
 
+/// The same place as elements of another type.
+template <class U, class T>
+LIERE_DEVICE U* shared_as(T* pointer) {
+  return reinterpret_cast<U*>(pointer);
+}
+
 /// Before the first launch of a kernel with more than 48 KB of dynamic shared memory. Returns a CUDA error code.
 template <class Kernel>
 int allow_shared_memory(Kernel* kernel, int bytes) {

@@ -31,6 +31,7 @@ const DeviceKernels& cuda_kernels() {
       .block_float = block_device_kernels_float(),
       .block_bfloat16 = block_device_kernels_bfloat16(),
       .add_chunks = add_chunks_device,
+      .attention = attention_device_kernels(),
       .dropout = {dropout_device, dropout_device, dropout_device},
       .available = kernels_available,
   };

@@ -6,8 +6,22 @@
 
 #include "models/kernels/block_kernels.h"
 #include "models/kernels/dropout.h"
+#include "models/kernels/short_attention.h"
 #include "models/kernels/skew_exp.h"
 #include "models/kernels/turn_kernels.h"
+
+#ifdef LIERE_CUDA_ON_CPU  // names of their own, so that one program can hold both tables
+#define cuda_kernels cuda_kernels_on_cpu
+#define exp_device_kernels exp_device_kernels_on_cpu
+#define turn_device_kernels_float turn_device_kernels_float_on_cpu
+#define turn_device_kernels_bfloat16 turn_device_kernels_bfloat16_on_cpu
+#define block_device_kernels_float block_device_kernels_float_on_cpu
+#define block_device_kernels_bfloat16 block_device_kernels_bfloat16_on_cpu
+#define add_chunks_device add_chunks_device_on_cpu
+#define attention_device_kernels attention_device_kernels_on_cpu
+#define dropout_device dropout_device_on_cpu
+#define kernels_available kernels_available_on_cpu
+#endif
 
 namespace liere {
 
@@ -28,7 +42,11 @@ struct DeviceTurnKernels {
   int (*backward)(const TurnPlan<T>&, void* workspace, void* stream);
 };
 
-/// block_kernels.h on the device. Sums over rows are per chunk of kDeviceChunkRows rows; add_chunks adds them up.
+/// Rows whose sums one block of threads makes.
+constexpr int64_t kDeviceChunkRows = 32;
+constexpr int64_t device_chunks_of(int64_t rows) { return (rows + kDeviceChunkRows - 1) / kDeviceChunkRows; }
+
+/// block_kernels.h on the device; pointers are 16-byte aligned. Sums are per chunk of kDeviceChunkRows rows (not kChunkRows); add_chunks adds them up.
 template <class T>
 struct DeviceBlockKernels {
   bool (*serves)(int64_t width);
@@ -36,6 +54,13 @@ struct DeviceBlockKernels {
   int (*add_norm_backward)(const AddNormBackward<T>&, void* stream);
   int (*gelu)(const GeluPlan<T>&, void* stream);
   int (*gelu_backward)(const GeluPlan<T>&, void* stream);
+};
+
+/// short_attention.h on the device, for all `pairs` = samples * heads at once. What serves() has seen forward serves backward.
+struct DeviceAttentionKernels {
+  bool (*serves)(const ShortAttention&);
+  int (*forward)(const ShortAttention&, int64_t pairs, void* stream);
+  int (*backward)(const ShortAttention&, int64_t pairs, void* stream);
 };
 
 struct DeviceDropoutKernels {
@@ -52,6 +77,7 @@ struct DeviceKernels {
   DeviceBlockKernels<Bfloat16Bits> block_bfloat16;
   /// sums [chunks, W] -> out [W], added in the order of the chunks.
   int (*add_chunks)(const float* sums, int64_t chunks, int64_t width, float* out, void* stream);
+  DeviceAttentionKernels attention;
   DeviceDropoutKernels dropout;
   /// Whether the kernels of this program were compiled for GPU number `device`.
   bool (*available)(int device);
@@ -66,6 +92,7 @@ DeviceTurnKernels<float> turn_device_kernels_float();                 // turn_cu
 DeviceTurnKernels<Bfloat16Bits> turn_device_kernels_bfloat16();
 DeviceBlockKernels<float> block_device_kernels_float();               // block_cuda.cu
 DeviceBlockKernels<Bfloat16Bits> block_device_kernels_bfloat16();
+DeviceAttentionKernels attention_device_kernels();                    // short_attention_cuda.cu
 int add_chunks_device(const float* sums, int64_t chunks, int64_t width, float* out, void* stream);
 int dropout_device(const DropoutParams&, const float*, float*, void* stream);  // dropout_cuda.cu
 int dropout_device(const DropoutParams&, const double*, double*, void* stream);

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "models/kernels/device_dispatch.h"
 #include "models/kernels/short_attention.h"
 
 namespace liere {
@@ -32,7 +33,113 @@ ShortAttention plan(const AttentionHeads& x, const at::Tensor& mixed_BTW, const 
   return p;
 }
 
+/// Room for o and lse, and the plan that fills it.
+struct ShortCall {
+  Attended result;
+  ShortAttention plan;
+};
+ShortCall short_call(const AttentionHeads& x) {
+  const int64_t batch = x.q.size(0), heads = x.q.size(1), tokens = x.q.size(2), dim = x.q.size(3);
+  ShortCall call{{at::empty({batch, tokens, heads * dim}, x.q.options()), at::empty({batch, heads, tokens}, x.q.options().dtype(at::kFloat)), {}, {}}, {}};
+  call.plan = plan(x, call.result.mixed_BTW, call.result.lse);
+  return call;
+}
+/// Gradients in the layout of what they belong to, where the kernels write them.
+AttentionHeads room_for_gradients(const AttentionHeads& x) {
+  const int64_t batch = x.q.size(0), heads = x.q.size(1), tokens = x.q.size(2), dim = x.q.size(3);
+  return x.k.is_alias_of(x.q) ? heads_of(at::empty({batch, tokens, 3 * heads * dim}, x.q.options()), heads)
+                              : AttentionHeads{at::empty_like(x.q), at::empty_like(x.k), at::empty_like(x.v)};
+}
+ShortAttention backward_plan(const AttentionHeads& x, const Attended& attended, const at::Tensor& dmixed_BTW, const AttentionHeads& dx) {
+  auto p = plan(x, attended.mixed_BTW, attended.lse);
+  p.d_o = in(dmixed_BTW);
+  p.dq = out(dx.q);
+  p.dk = out(dx.k);
+  p.dv = out(dx.v);
+  return p;
+}
+
+constexpr auto kOwnKernel = at::SDPBackend::overrideable;  // Attended::backend of the GPU's short_attention
+
+/// The GPU's kernels, where they may serve: bfloat16, and torch's backends are not narrowed down to one.
+const DeviceKernels* short_kernels(const AttentionHeads& x) {
+  const auto& context = at::globalContext();
+  const bool free_choice = context.userEnabledFlashSDP() && context.userEnabledMemEfficientSDP() && context.userEnabledMathSDP() && context.userEnabledCuDNNSDP();
+  return x.q.scalar_type() == at::kBFloat16 && free_choice ? device_kernels(x.q) : nullptr;
+}
+
+at::Tensor by_head(const at::Tensor& y_BTW, const at::Tensor& q_BHTD) {
+  return y_BTW.view({q_BHTD.size(0), q_BHTD.size(2), q_BHTD.size(1), q_BHTD.size(3)}).transpose(1, 2);
+}
+at::Tensor side_by_side(const at::Tensor& y_BHTD) { return y_BHTD.transpose(1, 2).flatten(2); }
+
+/// softmax(q k^T / sqrt(d)) of float32 or wider.
+at::Tensor scores(const AttentionHeads& x) {
+  const auto wide = at::promote_types(x.q.scalar_type(), at::kFloat);
+  return at::matmul(x.q, x.k.transpose(2, 3)).to(wide) / std::sqrt(static_cast<double>(x.q.size(3)));
+}
+
+Attended gpu_attend(const AttentionHeads& x) {
+  const bool padded = x.q.size(3) % 8 != 0;  // the fused forms would pad the channels
+  const auto backend = padded ? at::SDPBackend::math : static_cast<at::SDPBackend>(at::_fused_sdp_choice(x.q, x.k, x.v));
+  switch (backend) {
+    case at::SDPBackend::flash_attention: {
+      const auto r = at::_scaled_dot_product_flash_attention(x.q, x.k, x.v);
+      return {side_by_side(std::get<0>(r)), std::get<1>(r), std::get<6>(r), std::get<7>(r), backend};
+    }
+    case at::SDPBackend::cudnn_attention: {
+      const auto r = at::_scaled_dot_product_cudnn_attention(x.q, x.k, x.v, /*attn_bias=*/std::nullopt, /*compute_log_sumexp=*/true);
+      return {side_by_side(std::get<0>(r)), std::get<1>(r), std::get<6>(r), std::get<7>(r), backend};
+    }
+    case at::SDPBackend::efficient_attention: {
+      const auto r = at::_scaled_dot_product_efficient_attention(x.q, x.k, x.v, /*attn_bias=*/std::nullopt, /*compute_log_sumexp=*/true);
+      return {side_by_side(std::get<0>(r)), std::get<1>(r), std::get<2>(r), std::get<3>(r), backend};
+    }
+    default:
+      return plain_attend(x);
+  }
+}
+
+AttentionHeads gpu_attend_backward(const AttentionHeads& x, const Attended& attended, const at::Tensor& dmixed_BTW) {
+  const auto d_o = by_head(dmixed_BTW, x.q), o = by_head(attended.mixed_BTW, x.q);
+  const int64_t tokens = x.q.size(2);
+  switch (attended.backend) {
+    case at::SDPBackend::flash_attention: {
+      auto [dq, dk, dv] = at::_scaled_dot_product_flash_attention_backward(d_o, x.q, x.k, x.v, o, attended.lse, {}, {}, tokens, tokens, /*dropout_p=*/0, /*is_causal=*/false,
+                                                                           attended.seed, attended.offset);
+      return {dq, dk, dv};
+    }
+    case at::SDPBackend::cudnn_attention: {
+      auto [dq, dk, dv] = at::_scaled_dot_product_cudnn_attention_backward(d_o, x.q, x.k, x.v, o, attended.lse, attended.seed, attended.offset, /*attn_bias=*/{}, {}, {}, tokens, tokens,
+                                                                           /*dropout_p=*/0, /*is_causal=*/false);
+      return {dq, dk, dv};
+    }
+    case at::SDPBackend::efficient_attention: {
+      auto [dq, dk, dv, unused] = at::_scaled_dot_product_efficient_attention_backward(d_o, x.q, x.k, x.v, /*attn_bias=*/{}, o, attended.lse, attended.seed, attended.offset,
+                                                                                       /*dropout_p=*/0, {true, true, true, false});
+      return {dq, dk, dv};
+    }
+    default:
+      return plain_attend_backward(x, attended, dmixed_BTW);
+  }
+}
+
 }  // namespace
+
+Attended plain_attend(const AttentionHeads& x) {
+  const auto scores_BHTT = scores(x), lse = scores_BHTT.logsumexp(-1);
+  const auto probability = (scores_BHTT - lse.unsqueeze(-1)).exp().to(x.v.scalar_type());
+  return {side_by_side(at::matmul(probability, x.v)), lse, {}, {}, at::SDPBackend::math};
+}
+
+/// ds = p (dp - sum p dp), dp = do v^T, and sum p dp = sum do o.
+AttentionHeads plain_attend_backward(const AttentionHeads& x, const Attended& attended, const at::Tensor& dmixed_BTW) {
+  const auto d_o = by_head(dmixed_BTW, x.q), o = by_head(attended.mixed_BTW, x.q);
+  const auto probability = (scores(x) - attended.lse.unsqueeze(-1)).exp();
+  const auto delta = (d_o.to(probability.scalar_type()) * o).sum(-1, true);
+  const auto dscores = ((at::matmul(d_o, x.v.transpose(2, 3)) - delta) * probability / std::sqrt(static_cast<double>(x.q.size(3)))).to(x.q.scalar_type());
+  return {at::matmul(dscores, x.k), at::matmul(dscores.transpose(2, 3), x.q), at::matmul(probability.to(d_o.scalar_type()).transpose(2, 3), d_o)};
+}
 
 AttentionHeads heads_of(const at::Tensor& qkv_BT3HD, int64_t heads) {
   const auto parts = qkv_BT3HD.unflatten(2, {3, heads, -1}).permute({2, 0, 3, 1, 4}).unbind(0);
@@ -40,34 +147,40 @@ AttentionHeads heads_of(const at::Tensor& qkv_BT3HD, int64_t heads) {
 }
 
 Attended attend(const AttentionHeads& x) {
+  if (const auto* kernels = short_kernels(x)) {
+    auto call = short_call(x);
+    if (kernels->attention.serves(call.plan)) {
+      check_launch(kernels->attention.forward(call.plan, x.q.size(0) * x.q.size(1), stream_of(x.q)), "attention");
+      call.result.backend = kOwnKernel;
+      return call.result;
+    }
+  }
+  if (!x.q.is_cpu()) return gpu_attend(x);
   const int64_t batch = x.q.size(0), heads = x.q.size(1), tokens = x.q.size(2), dim = x.q.size(3);
   if (!is_short(x.q)) {
     const auto [mixed_BHTD, lse] = at::_scaled_dot_product_flash_attention_for_cpu(x.q, x.k, x.v);
-    return {mixed_BHTD.transpose(1, 2).reshape({batch, tokens, heads * dim}), lse};
+    return {side_by_side(mixed_BHTD), lse, {}, {}};
   }
-  const Attended result{at::empty({batch, tokens, heads * dim}, x.q.options()), at::empty({batch, heads, tokens}, x.q.options().dtype(at::kFloat))};
-  const auto p = plan(x, result.mixed_BTW, result.lse);
-  at::parallel_for(0, batch * heads, 1, [&](int64_t begin, int64_t end) { short_attention(p, begin, end); });
-  return result;
+  const auto call = short_call(x);
+  at::parallel_for(0, batch * heads, 1, [&](int64_t begin, int64_t end) { short_attention(call.plan, begin, end); });
+  return call.result;
 }
 
 AttentionHeads attend_backward(const AttentionHeads& x, const Attended& attended, const at::Tensor& dmixed_BTW) {
-  const int64_t batch = x.q.size(0), heads = x.q.size(1), tokens = x.q.size(2), dim = x.q.size(3);
+  if (attended.backend == kOwnKernel) {
+    const auto dx = room_for_gradients(x);
+    check_launch(device_kernels(x.q)->attention.backward(backward_plan(x, attended, dmixed_BTW, dx), x.q.size(0) * x.q.size(1), stream_of(x.q)), "attention");
+    return dx;
+  }
+  if (!x.q.is_cpu()) return gpu_attend_backward(x, attended, dmixed_BTW);
   if (!is_short(x.q)) {
-    const auto by_head = [&](const at::Tensor& y_BTW) { return y_BTW.view({batch, tokens, heads, dim}).transpose(1, 2); };
-    auto [dq, dk, dv] =
-        at::_scaled_dot_product_flash_attention_for_cpu_backward(by_head(dmixed_BTW), x.q, x.k, x.v, by_head(attended.mixed_BTW), attended.lse, /*dropout_p=*/0, /*is_causal=*/false);
+    auto [dq, dk, dv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(by_head(dmixed_BTW, x.q), x.q, x.k, x.v, by_head(attended.mixed_BTW, x.q), attended.lse,
+                                                                                 /*dropout_p=*/0, /*is_causal=*/false);
     return {dq, dk, dv};
   }
-  // The kernel writes gradients in the layout of what they belong to.
-  const auto dx = x.k.is_alias_of(x.q) ? heads_of(at::empty({batch, tokens, 3 * heads * dim}, x.q.options()), heads)
-                                       : AttentionHeads{at::empty_like(x.q), at::empty_like(x.k), at::empty_like(x.v)};
-  auto p = plan(x, attended.mixed_BTW, attended.lse);
-  p.d_o = in(dmixed_BTW);
-  p.dq = out(dx.q);
-  p.dk = out(dx.k);
-  p.dv = out(dx.v);
-  at::parallel_for(0, batch * heads, 1, [&](int64_t begin, int64_t end) { short_attention_backward(p, begin, end); });
+  const auto dx = room_for_gradients(x);
+  const auto p = backward_plan(x, attended, dmixed_BTW, dx);
+  at::parallel_for(0, x.q.size(0) * x.q.size(1), 1, [&](int64_t begin, int64_t end) { short_attention_backward(p, begin, end); });
   return dx;
 }
 
@@ -79,10 +192,14 @@ at::Tensor heads_backward(const AttentionHeads& d, const AttentionHeads& x, cons
     if (turned) turn_backward({d.q, d.k}, {x.q, x.k}, {d.q, d.k}, rotations);
     return d.q.as_strided({batch, tokens, 3 * heads * dim}, {tokens * 3 * heads * dim, 3 * heads * dim, 1});
   }
-  if (!turned) return at::stack({d.q, d.k, d.v}).permute({1, 3, 0, 2, 4}).reshape({batch, tokens, 3 * heads * dim});
   const auto dqkv_BT3HD = at::empty({batch, tokens, 3 * heads * dim}, d.q.options());
   const auto out = heads_of(dqkv_BT3HD, heads);
   out.v.copy_(d.v);
+  if (!turned) {
+    out.q.copy_(d.q);
+    out.k.copy_(d.k);
+    return dqkv_BT3HD;
+  }
   turn_backward({d.q, d.k}, {x.q, x.k}, {out.q, out.k}, rotations);
   return dqkv_BT3HD;
 }

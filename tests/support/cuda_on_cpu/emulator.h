@@ -110,6 +110,11 @@ T* raw(SharedPointer<T> pointer, int count) {
   return pointer.checked(pointer.address(), count);
 }
 
+template <class U, class T>
+SharedPointer<U> shared_as(SharedPointer<T> pointer) {
+  return pointer.template as<U>();
+}
+
 namespace emulator {
 template <class T>
 SharedPointer<T> dynamic_shared() {
