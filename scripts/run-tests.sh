@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # Runs the test binaries without ctest and without a compiler, from a package or a build folder; the last line counts: 'N passed, N failed, N skipped' test cases.
-# usage: scripts/run-tests.sh [--tests DIR] [--seconds N] [Catch2 arguments, for example '[gpu]' or '*parity*']
+# usage: scripts/run-tests.sh [--tests DIR] [--without NAME] [--seconds N] [Catch2 arguments, for example '[gpu]' or '*parity*']
 #   --tests DIR    folder of the test_* binaries (default: the package's, else build/cuda/bin, build/gpu/bin, build/cpu/bin, whichever is there first)
+#   --without NAME leaves this binary out
 #   --seconds N    time limit of each binary (default 400); what it had run by then counts
 set -uo pipefail
 share=$(dirname "$(dirname "$(readlink -f "$0")")")
 die() { printf 'error: %s\n' "$*" >&2; exit 2; }
-limit=400 folder=''
+limit=400 folder='' without=''
 while [ $# -gt 0 ]; do
   case $1 in
-    -h | --help) sed -n '2,5s/^# //p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,6s/^# //p' "$0"; exit 0 ;;
     --tests) folder=${2:?--tests needs a folder}; shift ;;
+    --without) without=${2:?--without needs a name}; shift ;;
     --seconds) limit=${2:?--seconds needs a number}; shift ;;
     *) break ;;
   esac
@@ -43,7 +45,7 @@ run_binary() { # run_binary BINARY CATCH2_ARGUMENTS...: leaves WORK/NAME.{xml,lo
 }
 binaries=()
 for binary in "$folder"/test_*; do
-  if [ -x "$binary" ]; then binaries+=("$binary"); fi
+  if [ -x "$binary" ] && [ "$(basename "$binary")" != "$without" ]; then binaries+=("$binary"); fi
 done
 [ ${#binaries[@]} -gt 0 ] || die "$folder holds no test_* programs."
 for binary in "${binaries[@]}"; do
