@@ -56,6 +56,7 @@ python=${PYTHON:-python3}
 peers=$share/tests/bench/gpu_peers.py
 has_torch=''
 if "$python" -c 'import torch' >/dev/null 2>&1; then has_torch=1; fi
+export LIERE_SOURCE=$share # for the tests
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
@@ -144,7 +145,7 @@ piece_sanitizer() {
   local tool block steps
   steps=("$programs/liere-train" --config "$share/configs/arrows_tiny_liere.yaml" "device=$device" train.steps=2 model.dropout=0.1 eval.limit=32 model.width=128)
   for tool in memcheck racecheck; do
-    [ -n "$rehearse" ] || try 240 "$tool over the GPU tests" sanitize "$tool" env "LIERE_SOURCE=$share" "$tests/test_models" '[gpu]'
+    [ -n "$rehearse" ] || try 240 "$tool over the GPU tests" sanitize "$tool" "$tests/test_models" '[gpu]'
     for block in 8 64; do
       try 100 "$tool over two training steps, LieRE_$block, bf16" sanitize "$tool" "${steps[@]}" --output "$work/$tool$block" model.position.block_size=$block model.heads=$((128 / (block > 8 ? block : 64)))
     done

@@ -100,7 +100,7 @@ def mean_seconds(runs): return sum(run["seconds_per_step"] for run in runs) / le
 
 
 step_rows = []
-for shape, encodings in steps.items():
+for shape, encodings in sorted(steps.items(), key=lambda item: list(SHAPES).index(item[0]) if item[0] in SHAPES else len(SHAPES)):
     absolute = mean_seconds(encodings["absolute"]) if "absolute" in encodings else None
     for encoding, runs in encodings.items():
         seconds = mean_seconds(runs)
@@ -147,7 +147,7 @@ if logged:
     last = logged[-1]
     print("## Training\n\n%d steps; %.0f images/s (median of logged steps), waiting for data %.0f %%, MFU %s, loss %.3f at step %d; %s\n"
           % (last["step"], middle, 100 * last.get("data_wait", 0), "%.1f %%" % (100 * last["mfu"]) if last.get("mfu") else "unknown", last["loss"], last["step"],
-             ", ".join("%s %s" % (key, summary[key]) for key in ("state", "top1", "best_top1") if summary and key in summary)))
+             "top-1 %.2f %% of %d test pictures" % (summary["final"]["top1"], summary["final"]["count"]) if summary and summary.get("final") else "not evaluated"))
 for piece in ("tests", "sanitizer", "benches", "steps", "train"):
     if text(piece + ".txt"): print("## Piece: %s\n\n```\n%s\n```\n" % (piece, text(piece + ".txt")))
 if text("doctor.txt"): print("## liere-bench doctor\n\n```\n%s\n```" % text("doctor.txt"))

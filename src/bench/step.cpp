@@ -205,7 +205,7 @@ std::string describe(const StepBench& r) {
   char text[640];
   const char* where = r.on_gpu ? "the GPU's time" : "processor time";
   std::snprintf(text, sizeof text,
-                "%s, %s, %s blocks%s, %s, %s tokens: %.1f images/s (median of %lld steps of %lld; mean %.1f), MFU %.1f %% of %.0f TFLOP/s (%s), %.4f s of %s for rotations and their gradients, "
+                "%s, %s, %s blocks%s, %s, %s tokens: %.1f images/s (median of %lld steps of %lld; mean %.1f), MFU %.1f %% of %.3g TFLOP/s (%s), %.4f s of %s for rotations and their gradients, "
                 "%.3f s of processor time and %.0f page faults a step, peak %.0f MiB, loss %.4f\n",
                 r.encoding.c_str(), r.precision.c_str(), r.fused ? "fused" : "composed", r.reference ? " and reference rotations" : "", r.device.c_str(), r.grid.c_str(), r.images_per_second,
                 static_cast<long long>(r.steps), static_cast<long long>(r.batch), r.mean_images_per_second, 100 * r.model_flop_share, r.peak.flop_per_second / 1e12, r.peak.instruction.c_str(),
