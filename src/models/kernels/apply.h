@@ -2,7 +2,8 @@
 //
 // All B rows of a token and head share one matrix; R is never repeated over the batch. Backward: dq = R^T dq', and where a gradient is wanted
 // X' += sum over batch, q and k of dq' q'^T (blocks; = (dL/dR) R^T) or dL/dangle += x'_0 dx'_1 - x'_1 dx'_0 (pairs): both need only what forward
-// wrote, so that q' may overwrite q. The CPU runs kernels/turn_kernels.h, other devices and RotationPath::kReference compositions of ATen operations.
+// wrote, so that q' may overwrite q. The CPU runs kernels/turn_kernels.h, a GPU kernels/device_kernels.h, RotationPath::kReference and
+// what kernels do not serve compositions of ATen operations.
 // Shape legend: B batch, T = N + 1 tokens with CLS first (never turned), H heads, d head dimension, K blocks of side b.
 #pragma once
 

@@ -156,13 +156,12 @@ Attended attend(const AttentionHeads& x) {
     }
   }
   if (!x.q.is_cpu()) return gpu_attend(x);
-  const int64_t batch = x.q.size(0), heads = x.q.size(1), tokens = x.q.size(2), dim = x.q.size(3);
   if (!is_short(x.q)) {
     const auto [mixed_BHTD, lse] = at::_scaled_dot_product_flash_attention_for_cpu(x.q, x.k, x.v);
     return {side_by_side(mixed_BHTD), lse, {}, {}};
   }
   const auto call = short_call(x);
-  at::parallel_for(0, batch * heads, 1, [&](int64_t begin, int64_t end) { short_attention(call.plan, begin, end); });
+  at::parallel_for(0, x.q.size(0) * x.q.size(1), 1, [&](int64_t begin, int64_t end) { short_attention(call.plan, begin, end); });
   return call.result;
 }
 

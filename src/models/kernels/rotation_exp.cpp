@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <type_traits>
 #include <vector>
 
+#include "models/kernels/device_dispatch.h"
 #include "models/kernels/skew_exp.h"
 
 namespace liere {
@@ -296,12 +298,30 @@ struct KernelCall {
   }
 };
 
+/// The GPU's kernels where they serve this call, else nullptr.
+const DeviceExpKernels* device_exp(const KernelCall<float>& call) {
+  const DeviceKernels* const device = device_kernels(call.generators);
+  return device && device->exp.serves(call.plan) ? &device->exp : nullptr;
+}
+
+/// Queues forward or backward; the allocator hands the workspace out again only to work queued later.
+void run_on_device(int (*run)(const SkewExpPlan<float>&, void*, void*), const DeviceExpKernels& exp, const KernelCall<float>& call) {
+  const c10::DeviceGuard device(call.generators.device());
+  const auto workspace = at::empty({exp.workspace(call.plan)}, call.generators.options().dtype(at::kByte));
+  check_launch(run(call.plan, workspace.data_ptr(), stream_of(call.generators)), "exp");
+}
+
 template <class T>
 at::Tensor kernel_exp(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, int64_t block) {
   KernelCall<T> call(generators_nLHKE, positions_Nn, block);
   const auto& g = call.generators;
   const auto r_LNHKbb = at::empty({g.size(1), call.plan.tokens, g.size(2), g.size(3), block, block}, g.options());
   call.plan.rotations = r_LNHKbb.template data_ptr<T>();
+  if constexpr (std::is_same_v<T, float>)
+    if (const DeviceExpKernels* const exp = device_exp(call)) {
+      run_on_device(exp->forward, *exp, call);
+      return r_LNHKbb;
+    }
   const auto& kernels = skew_exp_kernels<T>();
   at::parallel_for(0, kernels.items(call.plan), 1, [&](int64_t begin, int64_t end) { kernels.forward(call.plan, begin, end); });
   return r_LNHKbb;
@@ -314,25 +334,33 @@ at::Tensor kernel_exp_gradient(const at::Tensor& generators_nLHKE, const at::Ten
   const auto gradient_nLHKE = at::empty_like(call.generators);
   call.plan.x = x.template const_data_ptr<T>();
   call.plan.gradient = gradient_nLHKE.template data_ptr<T>();
+  if constexpr (std::is_same_v<T, float>)
+    if (const DeviceExpKernels* const exp = device_exp(call)) {
+      run_on_device(exp->backward, *exp, call);
+      return gradient_nLHKE;
+    }
   const auto& kernels = skew_exp_kernels<T>();
   at::parallel_for(0, kernels.items(call.plan), 1, [&](int64_t begin, int64_t end) { kernels.backward(call.plan, begin, end); });
   return gradient_nLHKE;
 }
 
-bool kernels_serve(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, RotationPath path) {
-  return path == RotationPath::kKernels && generators_nLHKE.is_cpu() && generators_nLHKE.numel() > 0 && positions_Nn.numel() > 0;
+/// On the CPU the kernels serve every block side; on a GPU those of the device's table, in fp32.
+bool kernels_serve(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, int64_t block, RotationPath path) {
+  if (path != RotationPath::kKernels || generators_nLHKE.numel() == 0 || positions_Nn.numel() == 0) return false;
+  if (generators_nLHKE.is_cpu()) return true;
+  return generators_nLHKE.scalar_type() == at::kFloat && device_exp(KernelCall<float>(generators_nLHKE, positions_Nn, block)) != nullptr;
 }
 
 }  // namespace
 
 at::Tensor rotation_exp(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, int64_t block, RotationPath path) {
-  if (!kernels_serve(generators_nLHKE, positions_Nn, path)) return reference_exp(generators_nLHKE, positions_Nn, block);
+  if (!kernels_serve(generators_nLHKE, positions_Nn, block, path)) return reference_exp(generators_nLHKE, positions_Nn, block);
   return generators_nLHKE.scalar_type() == at::kDouble ? kernel_exp<double>(generators_nLHKE, positions_Nn, block)
                                                        : kernel_exp<float>(generators_nLHKE, positions_Nn, block);
 }
 
 at::Tensor rotation_exp_gradient(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, const at::Tensor& x_LNHKbb, RotationPath path) {
-  if (!kernels_serve(generators_nLHKE, positions_Nn, path)) return reference_exp_gradient(generators_nLHKE, positions_Nn, x_LNHKbb);
+  if (!kernels_serve(generators_nLHKE, positions_Nn, x_LNHKbb.size(-1), path)) return reference_exp_gradient(generators_nLHKE, positions_Nn, x_LNHKbb);
   return generators_nLHKE.scalar_type() == at::kDouble ? kernel_exp_gradient<double>(generators_nLHKE, positions_Nn, x_LNHKbb)
                                                        : kernel_exp_gradient<float>(generators_nLHKE, positions_Nn, x_LNHKbb);
 }

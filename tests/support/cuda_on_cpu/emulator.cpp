@@ -1,177 +1,346 @@
-#include <algorithm>
-#include <boost/context/fiber.hpp>
-#include <boost/context/fixedsize_stack.hpp>
-#include <random>
-#include <vector>
-
+// Blocks, fibres and barriers of the emulation.
 #include "models/kernels/cuda_device.h"
-#undef threadIdx
-#undef blockIdx
-#undef blockDim
-#undef gridDim
 
-namespace liere {
-namespace emulator {
+#include <sys/mman.h>
+
+#include <bit>
+#include <exception>
+#include <map>
+#include <numeric>
+
+#include "support/cuda_on_cpu/block.h"
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+namespace liere::emulator {
 
 dim3 thread_index, block_index, block_size, grid_size;
+Now now;
+std::vector<Warp> warps;
 
 namespace {
 
-enum class Wait { kNone, kBlock, kWarp };
-struct Thread {
-  boost::context::fiber self, scheduler;
-  Wait waits = Wait::kNone;
-  bool done = false;
-};
-struct alignas(64) Letter {
-  unsigned char bytes[64];
-};
-struct Block {
-  std::vector<Thread> threads;
-  std::vector<Letter> letters;
-  std::vector<Letter> shared;  // aligned storage
-  size_t shared_bytes = 0;
-  int now = 0;
-};
-Block block;
-std::mt19937_64 order{1};
+constexpr size_t kStack = 256 << 10, kGap = 4096;  // bytes of a thread's stack and of the unreadable gap below it
+constexpr int kInvalidValue = 1, kInvalidConfiguration = 9;  // cudaErrorInvalidValue, cudaErrorInvalidConfiguration
 
-void wait(Wait what) {
-  Thread& thread = block.threads[static_cast<size_t>(block.now)];
-  thread.waits = what;
-  thread.scheduler = std::move(thread.scheduler).resume();
+struct Abandoned {};  // unwinds a thread of a launch that has failed
+
+std::vector<Thread> threads;
+std::vector<Letter> letters;
+Context home;  // where launches are called from
+const std::function<void()>* kernel = nullptr;
+std::exception_ptr error;
+bool abandon = false;
+int alive = 0, at_block = 0;
+Site block_site;
+
+uint64_t random_state = 1, style = 1;
+uint32_t ready_ranks = 0;  // warps with a lane that can run, by precedence
+uint8_t warp_of[kWarp], rank_of[kWarp];
+int error_code = 0;
+
+uint32_t draw() {
+  uint64_t x = random_state += 0x9e3779b97f4a7c15;
+  x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+  x = (x ^ x >> 27) * 0x94d049bb133111eb;
+  return static_cast<uint32_t>(x >> 32);
 }
 
-void run_block(const std::function<void()>& kernel) {
-  const int count = static_cast<int>(block_size.x * block_size.y * block_size.z);
-  block.threads.clear();
-  block.threads.resize(static_cast<size_t>(count));
-  block.letters.assign(static_cast<size_t>(count), {});
-  std::exception_ptr error;
-  for (auto& thread : block.threads)
-    thread.self = boost::context::fiber(std::allocator_arg, boost::context::fixedsize_stack(128 << 10), [&thread, &kernel, &error](boost::context::fiber&& scheduler) {
-      thread.scheduler = std::move(scheduler);
-      try {
-        kernel();
-      } catch (const boost::context::detail::forced_unwind&) {
-        throw;
-      } catch (...) {
-        error = std::current_exception();
-      }
-      thread.done = true;
-      return std::move(thread.scheduler);
-    });
-  std::vector<int> who(static_cast<size_t>(count));
-  for (int i = 0; i < count; ++i) who[static_cast<size_t>(i)] = i;
+std::map<const void*, int>& allowed() {
+  static std::map<const void*, int> bytes;
+  return bytes;
+}
+
+void jump(Context& from, Context& to) {
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_start_switch_fiber(&from.fake_stack, to.bottom, to.size);
+#endif
+  const auto arrival = boost::context::detail::jump_fcontext(to.at, &from);
+  static_cast<Context*>(arrival.data)->at = arrival.fctx;
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_finish_switch_fiber(from.fake_stack, nullptr, nullptr);
+#endif
+}
+
+Thread& running() { return threads[static_cast<size_t>(now.thread)]; }
+Warp& own_warp() { return warps[static_cast<size_t>(now.thread / kWarp)]; }
+
+void make_ready(int w, uint32_t lanes) {
+  Warp& warp = warps[static_cast<size_t>(w)];
+  warp.ready |= lanes;
+  warp.rotation = style == 0 || style == 1 ? draw() % kWarp : 0;
+  if (lanes) ready_ranks |= 1u << rank_of[w];
+}
+
+/// The thread that runs next, null when none can; `now` and threadIdx become its own.
+Thread* next() {
+  if (ready_ranks == 0) return nullptr;
+  int w = now.thread / kWarp;
+  if (style != 0 || now.thread < 0 || !(warps[static_cast<size_t>(w)].ready)) {
+    const int turn = style == 0 ? static_cast<int>(draw() % kWarp) : 0;
+    w = warp_of[(std::countr_zero(std::rotr(ready_ranks, turn)) + turn) % kWarp];
+  }
+  Warp& warp = warps[static_cast<size_t>(w)];
+  const int lane = style == 3 ? kWarp - 1 - std::countl_zero(warp.ready)
+                              : (std::countr_zero(std::rotr(warp.ready, static_cast<int>(warp.rotation))) + static_cast<int>(warp.rotation)) % kWarp;
+  warp.ready &= ~(1u << lane);
+  if (warp.ready == 0) ready_ranks &= ~(1u << rank_of[w]);
+  now.thread = w * kWarp + lane;
+  thread_index = running().index;
+  return &running();
+}
+
+/// Gives the processor away until this thread is ready and its turn has come.
+void suspend() {
+  Thread& self = running();
+  Thread* to = next();
+  if (to != &self) jump(self.context, to ? to->context : home);
+  if (abandon) throw Abandoned();
+}
+
+void release_block() {
+  at_block = 0;
+  ++now.epoch;
+  for (size_t w = 0; w < warps.size(); ++w) make_ready(static_cast<int>(w), warps[w].alive);
+}
+
+void release_warp(Warp& warp) {
+  ++warp.wave;
+  const uint32_t lanes = std::exchange(warp.waiting, 0);
+  make_ready(static_cast<int>(&warp - warps.data()), lanes);
+}
+
+std::string named(Word word) {
+  switch (word) {
+    case Word::kSync: return "__syncwarp";
+    case Word::kShuffle: return "a shuffle";
+    case Word::kMma: return "mma";
+    default: return "load_matrices";
+  }
+}
+std::string at(const Site& site) {
+  const std::string path = site.file_name();
+  return " (" + path.substr(path.rfind('/') + 1) + ", line " + std::to_string(site.line()) + ")";
+}
+bool differ(const Site& a, const Site& b) { return a.line() != b.line() || (a.file_name() != b.file_name() && strcmp(a.file_name(), b.file_name()) != 0); }
+std::string lanes_text(uint32_t lanes) { return std::to_string(std::popcount(lanes)) + " of 32 lanes"; }
+
+void finish() {
+  end_slice();
+  running().state = State::kDone;
+  Warp& warp = own_warp();
+  const uint32_t bit = 1u << (now.thread % kWarp);
+  warp.alive &= ~bit;
+  --alive;
+  if (warp.waiting != 0 && warp.word != Word::kSync) fail(lanes_text(warp.waiting) + " wait at " + named(warp.word) + at(warp.site) + " and this lane has returned");
+  if (warp.waiting != 0 && warp.waiting == warp.alive) release_warp(warp);
+  if (alive > 0 && at_block == alive) release_block();
+}
+
+[[noreturn]] void body(boost::context::detail::transfer_t arrival) {
+  static_cast<Context*>(arrival.data)->at = arrival.fctx;
+#if defined(__SANITIZE_ADDRESS__)
+  Context& from = *static_cast<Context*>(arrival.data);
+  __sanitizer_finish_switch_fiber(nullptr, &from.bottom, &from.size);
+#endif
+  Thread& self = running();
   for (;;) {
-    bool moved = false;
-    std::shuffle(who.begin(), who.end(), order);
-    for (const int i : who) {
-      Thread& thread = block.threads[static_cast<size_t>(i)];
-      if (thread.done || thread.waits != Wait::kNone) continue;
-      block.now = i;
-      const auto n = static_cast<unsigned>(i);
-      thread_index = dim3(n % block_size.x, n / block_size.x % block_size.y, n / (block_size.x * block_size.y));
-      thread.self = std::move(thread.self).resume();
-      moved = true;
-      if (error) std::rethrow_exception(error);
-    }
-    int at_block = 0, done = 0;
-    for (int first = 0; first < count; first += 32) {
-      const int last = std::min(count, first + 32);
-      const auto at_warp = std::count_if(&block.threads[static_cast<size_t>(first)], &block.threads[0] + last, [](const Thread& t) { return t.waits == Wait::kWarp; });
-      if (at_warp == last - first) {
-        for (int i = first; i < last; ++i) block.threads[static_cast<size_t>(i)].waits = Wait::kNone;
-        moved = true;
+    try {
+      if (!abandon) {
+        (*kernel)();
+        finish();
       }
+    } catch (const Abandoned&) {
+    } catch (...) {
+      error = std::current_exception();
     }
-    for (const auto& thread : block.threads) {
-      at_block += thread.waits == Wait::kBlock;
-      done += thread.done;
-    }
-    if (done == count) return;
-    if (at_block == count) {
-      for (auto& thread : block.threads) thread.waits = Wait::kNone;
-      moved = true;
-    }
-    if (!moved)
-      throw std::runtime_error("divergent barrier: " + std::to_string(at_block) + " of " + std::to_string(count) + " threads wait at __syncthreads, " +
-                               std::to_string(done) + " have returned");
+    self.state = State::kDone;
+    Thread* to = error || abandon ? nullptr : next();
+    jump(self.context, to ? to->context : home);
   }
 }
 
-float element(uint32_t word, int half, bool bfloat16) {
-  const auto bits = static_cast<uint16_t>(word >> (16 * half));
-  return bfloat16 ? widen(Bfloat16Bits{bits}) : widen(HalfBits{bits});
+void make_fibre(Thread& thread) {
+  if (!thread.context.bottom) {
+    void* space = mmap(nullptr, kStack + kGap, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (space == MAP_FAILED) throw std::runtime_error("no memory for the emulation's stacks");
+    mprotect(space, kGap, PROT_NONE);
+    thread.context.bottom = static_cast<unsigned char*>(space) + kGap;
+    thread.context.size = kStack;
+  }
+  // Stacks begin at different places of their pages: at the same one they would fight for the same lines of the cache.
+  const size_t used = kStack - static_cast<size_t>(&thread - threads.data()) * 192 % 4096;
+  thread.context.at = boost::context::detail::make_fcontext(const_cast<unsigned char*>(static_cast<const unsigned char*>(thread.context.bottom)) + used, used, body);
+  thread.lost = false;
 }
 
-void mma(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], bool bfloat16) {
-  uint32_t words[6] = {a[0], a[1], a[2], a[3], b[0], b[1]};
-  const int own = lane(), g = own / 4, t = own % 4;
-  memcpy(mailbox(own), words, sizeof(words));
-  warp_barrier();
-  for (int i = 0; i < 4; ++i) {
-    const int row = g + 8 * (i / 2), column = 2 * t + i % 2;
-    float sum = d[i];
-    for (int k = 0; k < 16; ++k) {
-      uint32_t left[6], right[6];
-      memcpy(left, mailbox(row % 8 * 4 + k % 8 / 2), sizeof(left));
-      memcpy(right, mailbox(column * 4 + k % 8 / 2), sizeof(right));
-      sum += element(left[row / 8 + 2 * (k / 8)], k % 2, bfloat16) * element(right[4 + k / 8], k % 2, bfloat16);
-    }
-    d[i] = sum;
+void order_warps() {
+  const auto count = static_cast<uint32_t>(warps.size());
+  for (uint32_t i = 0; i < count; ++i) warp_of[i] = static_cast<uint8_t>(style == 3 ? count - 1 - i : i);
+  if (style < 2)
+    for (uint32_t i = count; i > 1; --i) std::swap(warp_of[i - 1], warp_of[draw() % i]);
+  for (uint32_t i = 0; i < count; ++i) rank_of[warp_of[i]] = static_cast<uint8_t>(i);
+}
+
+[[noreturn]] void report_divergence() {
+  std::string text = "divergent barrier: " + std::to_string(at_block) + " of " + std::to_string(threads.size()) + " threads wait at __syncthreads";
+  if (at_block) text += at(block_site);
+  for (const auto& warp : warps)
+    if (warp.waiting) text += ", " + lanes_text(warp.waiting) + " of warp " + std::to_string(&warp - warps.data()) + " at " + named(warp.word) + at(warp.site);
+  throw std::runtime_error(text + ", " + std::to_string(static_cast<int>(threads.size()) - alive) + " threads have returned" + whereabouts());
+}
+
+/// Unwinds what a failed launch has left standing.
+void abandon_threads() {
+  abandon = true;
+  for (size_t i = 0; i < threads.size(); ++i) {
+    if (threads[i].lost) make_fibre(threads[i]);
+    if (threads[i].state == State::kDone) continue;
+    now.thread = static_cast<int>(i);
+    jump(home, threads[i].context);
   }
-  warp_barrier();
+  now.thread = -1;
+  abandon = false;
+}
+
+void run_block(size_t shared_bytes) {
+  const auto count = static_cast<int>(threads.size());
+  begin_shared(shared_bytes, count);
+  now.first_epoch = ++now.epoch;
+  ++now.block;
+  alive = count;
+  at_block = 0;
+  ready_ranks = 0;
+  order_warps();
+  for (int w = 0; w < static_cast<int>(warps.size()); ++w) {
+    Warp& warp = warps[static_cast<size_t>(w)];
+    const int lanes = std::min(kWarp, count - w * kWarp);
+    warp.all = warp.alive = lanes == kWarp ? ~0u : (1u << lanes) - 1;
+    warp.ready = warp.waiting = 0;
+    make_ready(w, warp.all);
+  }
+  for (auto& thread : threads) thread.state = State::kReady;
+  if (Thread* first = next()) jump(home, first->context);
+  now.thread = -1;
+  if (error || alive > 0) {
+    abandon_threads();
+    if (error) std::rethrow_exception(std::exchange(error, nullptr));
+    report_divergence();
+  }
+  end_shared();
+}
+
+int check_limits(dim3 grid, dim3 block, size_t shared_bytes, size_t most_shared) {
+  const uint64_t count = uint64_t{block.x} * block.y * block.z;
+  if (count == 0 || count > kMostThreads || block.z > 64) return kInvalidConfiguration;
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > 0x7fffffffu || grid.y > 65535 || grid.z > 65535) return kInvalidConfiguration;
+  return shared_bytes > most_shared ? kInvalidValue : 0;
+}
+
+void run(dim3 grid, dim3 block, size_t shared_bytes, size_t most_shared, const std::function<void()>& which) {
+  if (now.thread >= 0) throw std::runtime_error("a kernel launches a kernel");
+  if (const int code = check_limits(grid, block, shared_bytes, most_shared)) {
+    error_code = code;
+    return;
+  }
+  const FaultGuard guard;
+  grid_size = grid;
+  block_size = block;
+  kernel = &which;
+  const unsigned count = block.x * block.y * block.z;
+  if (threads.capacity() == 0) threads.reserve(kMostThreads), letters.resize(kMostThreads);
+  static std::vector<Context> spare;  // of the threads beyond this launch's
+  while (threads.size() > count) spare.push_back(threads.back().context), threads.pop_back();
+  while (threads.size() < count) {
+    threads.emplace_back();
+    if (!spare.empty()) threads.back().context = spare.back(), spare.pop_back();
+    make_fibre(threads.back());
+  }
+  warps.resize((count + kWarp - 1) / kWarp);
+  for (unsigned i = 0; i < count; ++i) threads[i].index = dim3(i % block.x, i / block.x % block.y, i / (block.x * block.y));
+  // Blocks in order, in the reverse order, or from anywhere on in steps that meet all.
+  const uint64_t blocks = uint64_t{grid.x} * grid.y * grid.z;
+  uint64_t at = style == 3 ? blocks - 1 : 0, step = style == 3 ? blocks - 1 : 1;
+  if (style < 2) {
+    at = draw() % blocks;
+    for (step = draw() % blocks | 1; std::gcd(step, blocks) != 1;) step += 2;
+  }
+  for (uint64_t i = 0; i < blocks; ++i, at = (at + step) % blocks) {
+    block_index = dim3(static_cast<unsigned>(at % grid.x), static_cast<unsigned>(at / grid.x % grid.y), static_cast<unsigned>(at / grid.x / grid.y));
+    run_block(shared_bytes);
+  }
 }
 
 }  // namespace
 
-void set_schedule(uint64_t seed) { order.seed(seed); }
-void block_barrier() { wait(Wait::kBlock); }
-void warp_barrier() { wait(Wait::kWarp); }
-int lane() { return block.now % 32; }
-void* mailbox(int lane) { return block.letters[static_cast<size_t>(block.now / 32 * 32 + lane)].bytes; }
-unsigned char* shared_begin() { return block.shared.empty() ? nullptr : block.shared[0].bytes; }
-unsigned char* shared_end() { return shared_begin() + block.shared_bytes; }
-void fail(const std::string& what) {
-  throw std::runtime_error(what + " (block " + std::to_string(block_index.x) + ", thread " + std::to_string(block.now) + ")");
+void set_schedule(uint64_t seed) {
+  random_state = seed;
+  style = seed % 4;
 }
 
-void run_grid(dim3 grid, dim3 threads, size_t shared_bytes, const std::function<void()>& kernel) {
-  grid_size = grid;
-  block_size = threads;
-  Letter poison;
-  memset(&poison, 0xff, sizeof(poison));
-  block.shared_bytes = shared_bytes;
-  for (unsigned z = 0; z < grid.z; ++z)
-    for (unsigned y = 0; y < grid.y; ++y)
-      for (unsigned x = 0; x < grid.x; ++x) {
-        block_index = dim3(x, y, z);
-        block.shared.assign((shared_bytes + 63) / 64, poison);
-        run_block(kernel);
-      }
+void block_barrier(Site where) {
+  end_slice();
+  if (at_block > 0 && differ(block_site, where)) fail("divergent barrier: this thread waits at __syncthreads" + at(where) + ", others at __syncthreads" + at(block_site));
+  block_site = where;
+  running().state = State::kAtBlock;
+  if (++at_block == alive) release_block();
+  suspend();
 }
 
-void load_matrices(uint32_t (&r)[4], const void* row, bool transposed) {
-  const int own = lane();
-  memcpy(mailbox(own), row, 16);
-  warp_barrier();
-  for (int i = 0; i < 4; ++i) {
-    uint16_t pair[2];
-    for (int k = 0; k < 2; ++k) {
-      uint16_t of_row[8];
-      const int line = transposed ? 2 * (own % 4) + k : own / 4, place = transposed ? own / 4 : 2 * (own % 4) + k;
-      memcpy(of_row, mailbox(8 * i + line), sizeof(of_row));
-      pair[k] = of_row[place];
-    }
-    memcpy(&r[i], pair, 4);
+void meet(Word word, void (*exchange)(Letter*, int), Site where) {
+  end_slice();
+  Warp& warp = own_warp();
+  if (warp.waiting != 0 && (warp.word != word || differ(warp.site, where)))
+    fail("divergent barrier: this lane is at " + named(word) + at(where) + ", others of its warp at " + named(warp.word) + at(warp.site));
+  if (word != Word::kSync && warp.alive != warp.all) fail(named(word) + at(where) + ": " + lanes_text(warp.all & ~warp.alive) + " have returned");
+  warp.word = word;
+  warp.site = where;
+  warp.waiting |= 1u << (now.thread % kWarp);
+  if (warp.waiting == warp.alive) {
+    if (exchange) exchange(&letters[static_cast<size_t>(now.thread / kWarp * kWarp)], std::popcount(warp.all));
+    release_warp(warp);
   }
-  warp_barrier();
+  suspend();
 }
 
-}  // namespace emulator
+void warp_barrier(Site where) { meet(Word::kSync, nullptr, where); }
+int lane() { return now.thread % kWarp; }
+Letter& letter() { return letters[static_cast<size_t>(now.thread)]; }
+void* mailbox(int lane) { return letters[static_cast<size_t>(now.thread / kWarp * kWarp + lane)].in; }
 
-void mma_half(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) { emulator::mma(d, a, b, false); }
-void mma_bfloat16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) { emulator::mma(d, a, b, true); }
+std::string whereabouts() {
+  std::string block = std::to_string(block_index.x);
+  if (grid_size.y > 1 || grid_size.z > 1) block = "(" + block + ", " + std::to_string(block_index.y) + ", " + std::to_string(block_index.z) + ")";
+  return " (block " + block + (now.thread < 0 ? "" : ", thread " + std::to_string(now.thread)) + ")";
+}
+void fail(const std::string& what) { throw std::runtime_error(what + whereabouts()); }
 
-}  // namespace liere
+void leave_thread(const std::string& message) {
+  error = std::make_exception_ptr(std::runtime_error(message + whereabouts()));
+  Thread& self = running();
+  self.state = State::kDone;
+  self.lost = true;
+  jump(self.context, home);
+  std::abort();
+}
+bool in_stack_gap(const void* address) {
+  const auto* bottom = static_cast<const unsigned char*>(running().context.bottom);
+  return address < bottom && address >= bottom - kGap;
+}
+
+void run_grid(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& which) { run(grid, block, shared_bytes, kMostSharedBytes, which); }
+
+void launch(const void* which, dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& call) {
+  const auto more = allowed().find(which);
+  run(grid, block, shared_bytes, more == allowed().end() ? kSharedBytesByDefault : static_cast<size_t>(more->second), call);
+}
+
+int allow_shared_memory(const void* which, int bytes) {
+  if (bytes < 0 || static_cast<size_t>(bytes) > kMostSharedBytes) return error_code = kInvalidValue;
+  allowed()[which] = std::max(bytes, static_cast<int>(kSharedBytesByDefault));
+  return 0;
+}
+int take_launch_error() { return std::exchange(error_code, 0); }
+
+}  // namespace liere::emulator

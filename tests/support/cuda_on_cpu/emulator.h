@@ -1,15 +1,22 @@
-// Executes CUDA kernels on the CPU: a fibre (Boost.Context) per thread, blocks one after another, the threads of a block in random order between barriers, by a
-// seed. Shared memory is poisoned with NaN before each block and its bounds are checked. A missing barrier, a wrong fragment index, a race or an index past the
-// end shows as a wrong result, a result that depends on the seed, or an exception. What it cannot show: speed, ordering of memory between barriers, and what
-// it misunderstands itself. Included by src/models/kernels/cuda_device.h in place of CUDA's headers, none of which it needs.
+// Executes CUDA kernels on the CPU: a fibre (Boost.Context) per thread, blocks one after another. Which warp runs, and when, is drawn by a seed: at random, or one
+// warp as far ahead of the others as its barriers allow. What shows, as std::runtime_error or as a result that is wrong or depends on the seed:
+//  - shared memory (shared_memory.h): an index out of bounds, a race, bytes read that nobody wrote (they are NaN), a copy that is not waited for;
+//  - global memory: an index out of bounds or a null pointer, in tests that use guarded_array.h;
+//  - barriers that some threads never reach, words of the warp that not all lanes execute together, limits of a launch.
+// What does not: races in global memory but by their effect (run_schedules), a shuffle used as a barrier (here it is one), the order in which stores of one thread
+// become visible to others, blocks that wait for each other, rounding inside mma, speed, and what the emulation misunderstands itself.
+// Included by src/models/kernels/cuda_device.h in place of CUDA's headers, none of which it needs.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <source_location>
 #include <stdexcept>
 #include <string>
+
+#include "support/cuda_on_cpu/shared_memory.h"
 
 #define __global__
 #define __device__
@@ -21,7 +28,7 @@
 #define LIERE_DEVICE inline
 #define LIERE_DYNAMIC_SHARED(T, name) ::liere::SharedPointer<T> name = ::liere::emulator::dynamic_shared<T>()
 #define LIERE_LAUNCH(kernel, grid, block, shared_bytes, stream, ...) \
-  ((void)(stream), ::liere::emulator::run_grid(grid, block, shared_bytes, [&] { kernel(__VA_ARGS__); }))
+  ((void)(stream), ::liere::emulator::launch(reinterpret_cast<const void*>(kernel), grid, block, shared_bytes, [&] { kernel(__VA_ARGS__); }))
 
 struct dim3 {
   unsigned x, y, z;
@@ -59,74 +66,47 @@ namespace emulator {
 
 extern dim3 thread_index, block_index, block_size, grid_size;
 
-/// The seed of the order in which threads run; each launch goes on drawing.
+/// What a launch may ask for on the smallest of the GPUs meant (sm_86): bytes of shared memory in all, and without allow_shared_memory().
+constexpr size_t kMostSharedBytes = 101376, kSharedBytesByDefault = 48 << 10;
+
+/// The seed of the order in which threads run; each launch goes on drawing. seed % 4: 0 any warp at any time, 1 warps in a random order of precedence, 2 the
+/// first warp runs ahead, 3 the last.
 void set_schedule(uint64_t seed);
-/// Runs `kernel` for every thread of every block. Throws std::runtime_error where threads wait at different barriers for ever.
+/// Runs `kernel` for every thread of every block. Throws std::runtime_error where threads wait at different barriers for ever, and what else is said above;
+/// a launch beyond the limits runs nothing and leaves its error to launch_error().
 void run_grid(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& kernel);
-void block_barrier();
-void warp_barrier();
+/// The same for a kernel that must have been allowed more than 48 KB of shared memory.
+void launch(const void* which, dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& kernel);
+int allow_shared_memory(const void* which, int bytes);
+int take_launch_error();
+
+using Site = std::source_location;
+/// What a warp executes together.
+enum class Word : uint8_t { kSync, kShuffle, kMma, kLoadMatrices };
+/// What a lane shows to its warp and what it receives.
+struct Letter {
+  alignas(64) unsigned char in[64];
+  alignas(64) unsigned char out[64];
+  int from;
+};
+Letter& letter();
+/// Waits for the warp; the last lane to arrive calls exchange(letters of the warp, its lanes) once.
+void meet(Word word, void (*exchange)(Letter*, int lanes), Site where);
+void shuffle_letters(Letter* letters, int lanes);
+
+void block_barrier(Site where = Site::current());
+void warp_barrier(Site where = Site::current());
 int lane();
 /// 64 bytes that the running thread shows to its warp, and those of a lane.
 void* mailbox(int lane);
-unsigned char* shared_begin();
-unsigned char* shared_end();
-[[noreturn]] void fail(const std::string& what);
 
-}  // namespace emulator
-
-/// A pointer into the block's shared memory that refuses to leave it.
-template <class T>
-class SharedPointer {
- public:
-  explicit SharedPointer(T* pointer) : pointer_(pointer) {}
-  template <class U>
-  SharedPointer(const SharedPointer<U>& other) : pointer_(other.address()) {}
-  T& operator[](int64_t i) const { return *checked(pointer_ + i, 1); }
-  T& operator*() const { return *checked(pointer_, 1); }
-  SharedPointer operator+(int64_t n) const { return SharedPointer(pointer_ + n); }
-  SharedPointer& operator+=(int64_t n) {
-    pointer_ += n;
-    return *this;
-  }
-  T* checked(T* p, int64_t count) const {
-    const auto* begin = reinterpret_cast<const unsigned char*>(p);
-    if (begin < emulator::shared_begin() || begin + count * sizeof(T) > emulator::shared_end())
-      emulator::fail("shared memory: an access at byte " + std::to_string(begin - emulator::shared_begin()) + " of " +
-                     std::to_string(emulator::shared_end() - emulator::shared_begin()));
-    return p;
-  }
-  T* address() const { return pointer_; }
-  /// The same place as elements of another type.
-  template <class U>
-  SharedPointer<U> as() const {
-    return SharedPointer<U>(reinterpret_cast<U*>(pointer_));
-  }
-
- private:
-  T* pointer_;
-};
-template <class T>
-T* raw(SharedPointer<T> pointer, int count) {
-  return pointer.checked(pointer.address(), count);
-}
-
-template <class U, class T>
-SharedPointer<U> shared_as(SharedPointer<T> pointer) {
-  return pointer.template as<U>();
-}
-
-namespace emulator {
-template <class T>
-SharedPointer<T> dynamic_shared() {
-  return SharedPointer<T>(reinterpret_cast<T*>(shared_begin()));
-}
 }  // namespace emulator
 
 template <class Kernel>
-int allow_shared_memory(Kernel*, int) {
-  return 0;
+int allow_shared_memory(Kernel* kernel, int bytes) {
+  return emulator::allow_shared_memory(reinterpret_cast<const void*>(kernel), bytes);
 }
-inline int launch_error() { return 0; }
+inline int launch_error() { return emulator::take_launch_error(); }
 
 inline float widen(Bfloat16Bits x) { return __uint_as_float(uint32_t{x.bits} << 16); }
 inline float widen(HalfBits x) {
@@ -159,48 +139,67 @@ uint32_t narrow_pair(float low, float high) {
 }
 
 template <class T>
-T shuffle(T value, int from) {
-  static_assert(sizeof(T) <= 64);
-  memcpy(emulator::mailbox(emulator::lane()), &value, sizeof(T));
-  emulator::warp_barrier();
-  T result;
-  memcpy(&result, emulator::mailbox(from & 31), sizeof(T));
-  emulator::warp_barrier();
-  return result;
+T shuffle(T value, int from, emulator::Site where = emulator::Site::current()) {
+  static_assert(sizeof(T) <= 64 && std::is_trivially_copyable_v<T>);
+  emulator::Letter& own = emulator::letter();
+  memcpy(own.in, &value, sizeof(T));
+  own.from = from & 31;
+  emulator::meet(emulator::Word::kShuffle, emulator::shuffle_letters, where);
+  memcpy(&value, own.out, sizeof(T));
+  return value;
 }
 template <class T>
-T shuffle_xor(T value, int mask) {
-  return shuffle(value, emulator::lane() ^ mask);
+T shuffle_xor(T value, int mask, emulator::Site where = emulator::Site::current()) {
+  return liere::shuffle(value, emulator::lane() ^ mask, where);
+}
+template <class T>
+T shuffle(emulator::Element<T>&& value, int from, emulator::Site where = emulator::Site::current()) {
+  return shuffle(static_cast<T>(std::move(value)), from, where);
+}
+template <class T>
+T shuffle_xor(emulator::Element<T>&& value, int mask, emulator::Site where = emulator::Site::current()) {
+  return shuffle_xor(static_cast<T>(std::move(value)), mask, where);
 }
 
-void mma_half(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]);
-void mma_bfloat16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]);
+void mma_half(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], emulator::Site where = emulator::Site::current());
+void mma_bfloat16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], emulator::Site where = emulator::Site::current());
 
 namespace emulator {
-void load_matrices(uint32_t (&r)[4], const void* row, bool transposed);
+void load_matrices(uint32_t (&r)[4], const void* row, bool transposed, Site where = Site::current());
+template <class T>
+const void* matrix_row(SharedPointer<T> row) {
+  const auto* at = raw(SharedPointer<const T>(row), 16 / sizeof(T));
+  check_alignment(at, 16, "load_matrices");
+  return at;
+}
+}  // namespace emulator
+template <class T>
+void load_matrices(uint32_t (&r)[4], SharedPointer<T> row, emulator::Site where = emulator::Site::current()) {
+  emulator::load_matrices(r, emulator::matrix_row(row), false, where);
 }
 template <class T>
-void load_matrices(uint32_t (&r)[4], SharedPointer<T> row) {
-  emulator::load_matrices(r, raw(row, 16 / sizeof(T)), false);
+void load_matrices_transposed(uint32_t (&r)[4], SharedPointer<T> row, emulator::Site where = emulator::Site::current()) {
+  emulator::load_matrices(r, emulator::matrix_row(row), true, where);
 }
-template <class T>
-void load_matrices_transposed(uint32_t (&r)[4], SharedPointer<T> row) {
-  emulator::load_matrices(r, raw(row, 16 / sizeof(T)), true);
-}
-
-template <class T>
-void copy_async(SharedPointer<T> shared, const T* global) {
-  memcpy(raw(shared, 16 / sizeof(T)), global, 16);
-}
-inline void copy_async_commit() {}
-template <int n>
-void copy_async_wait() {}
 
 }  // namespace liere
+
+/// In shared memory: atomicAdd(pointer + i, x) or atomicAdd(&pointer[i], x). Of floats the sum depends on the schedule.
+template <class T>
+T atomicAdd(T* at, std::type_identity_t<T> value) {
+  const T before = *at;
+  *at = before + value;
+  return before;
+}
+template <class T>
+T atomicAdd(::liere::SharedPointer<T> at, std::type_identity_t<T> value) {
+  ::liere::emulator::shared_atomic(at.checked(at.address(), 1), sizeof(T));
+  return atomicAdd(at.address(), value);
+}
 
 #define threadIdx ::liere::emulator::thread_index
 #define blockIdx ::liere::emulator::block_index
 #define blockDim ::liere::emulator::block_size
 #define gridDim ::liere::emulator::grid_size
-inline void __syncthreads() { ::liere::emulator::block_barrier(); }
-inline void __syncwarp() { ::liere::emulator::warp_barrier(); }
+inline void __syncthreads(::liere::emulator::Site where = ::liere::emulator::Site::current()) { ::liere::emulator::block_barrier(where); }
+inline void __syncwarp(::liere::emulator::Site where = ::liere::emulator::Site::current()) { ::liere::emulator::warp_barrier(where); }
