@@ -127,7 +127,10 @@ sanitize() { # sanitize TOOL COMMAND...: our kernels alone in racecheck, where t
   local tool=$1 options
   shift
   options=(--tool "$tool" --error-exitcode 9 --target-processes all)
-  if [ "$tool" = racecheck ] && compute-sanitizer --help 2>&1 | grep -q -e '--kernel-regex'; then options+=(--kernel-regex kns=liere); fi
+  if [ "$tool" = memcheck ]; then options+=(--report-api-errors no); fi # torch asks the driver for things that it may not have
+  if [ -z "$rehearse" ] && [ "$tool" = racecheck ]; then
+    case $(compute-sanitizer --help 2>&1) in *--kernel-regex*) options+=(--kernel-regex kns=liere) ;; esac
+  fi
   if [ -n "$rehearse" ]; then
     timeout -k 10 "$limit" "${run[@]}" "$@" && echo 'SUMMARY: 0 errors'
   else

@@ -32,6 +32,7 @@ case $(readlink -f "$folder") in
     ;;
 esac
 export OMP_WAIT_POLICY=PASSIVE
+if [ "$(nproc)" -gt 4 ]; then export OMP_NUM_THREADS=${OMP_NUM_THREADS:-4}; fi # of each; they run side by side
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
