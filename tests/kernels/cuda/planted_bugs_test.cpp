@@ -30,6 +30,7 @@ enum class Bug {
   kUnwritten,          // one element more than was written
   kAtomic,             // floats added in the order in which warps come
   kNoWarpBarrier,      // between lanes of a warp
+  kShuffleBarrier,     // a shuffle in its place
 };
 
 /// What a launch throws, empty when nothing.
@@ -184,7 +185,10 @@ __global__ void reverse_kernel(float* values) {
   LIERE_DYNAMIC_SHARED(float, shared);
   const int thread = static_cast<int>(threadIdx.x), partner = thread ^ 31;
   raw(shared + thread, 1)[0] = values[thread];
-  if (bug != Bug::kNoWarpBarrier) __syncwarp();
+  if (bug == Bug::kShuffleBarrier)
+    shuffle(thread, 0);
+  else if (bug != Bug::kNoWarpBarrier)
+    __syncwarp();
   values[thread] = shared[partner];
 }
 template <Bug bug>
@@ -241,9 +245,10 @@ TEST_CASE("planted bugs: a sum over a block") {
 TEST_CASE("planted bugs: lanes of a warp that read each other's numbers") {
   const auto found = reverse<Bug::kNone>();
   for (size_t i = 0; i < found.size(); ++i) CHECK(found[i] == static_cast<float>(i ^ 31));
-  const auto message = failure(reverse<Bug::kNoWarpBarrier>);
-  INFO(message);
+  const auto message = failure(reverse<Bug::kNoWarpBarrier>), shuffled = failure(reverse<Bug::kShuffleBarrier>);
+  CAPTURE(message, shuffled);
   CHECK((says(message, "a race") || says(message, "nobody has written")));
+  CHECK(says(shuffled, "a race"));
 }
 
 }  // namespace liere

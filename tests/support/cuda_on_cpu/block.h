@@ -36,7 +36,7 @@ struct Thread {
 
 struct Warp {
   uint32_t ready = 0, waiting = 0, alive = 0, all = 0;  // a bit per lane
-  uint32_t wave = 0;                                    // how often its lanes have met
+  uint32_t wave = 0;                                    // how often __syncwarp has ordered its accesses
   unsigned rotation = 0;                                // the order of its lanes
   Word word = Word::kSync;                              // what the waiting lanes are at
   Site site;

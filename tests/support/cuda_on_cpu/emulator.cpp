@@ -106,7 +106,7 @@ void release_block() {
 }
 
 void release_warp(Warp& warp) {
-  ++warp.wave;
+  if (warp.word == Word::kSync) ++warp.wave;  // the others do not order memory
   const uint32_t lanes = std::exchange(warp.waiting, 0);
   make_ready(static_cast<int>(&warp - warps.data()), lanes);
 }

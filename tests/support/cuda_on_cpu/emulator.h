@@ -3,8 +3,8 @@
 //  - shared memory (shared_memory.h): an index out of bounds, a race, bytes read that nobody wrote (they are NaN), a copy that is not waited for;
 //  - global memory: an index out of bounds or a null pointer, in tests that use guarded_array.h;
 //  - barriers that some threads never reach, words of the warp that not all lanes execute together, limits of a launch.
-// What does not: races in global memory but by their effect (run_schedules), a shuffle used as a barrier (here it is one), the order in which stores of one thread
-// become visible to others, blocks that wait for each other, rounding inside mma, speed, and what the emulation misunderstands itself.
+// What does not: races in global memory but by their effect (run_schedules), the order in which stores of one thread become visible to others, blocks that wait
+// for each other, rounding inside mma, speed, and what the emulation misunderstands itself.
 // Included by src/models/kernels/cuda_device.h in place of CUDA's headers, none of which it needs.
 #pragma once
 
@@ -154,11 +154,11 @@ T shuffle_xor(T value, int mask, emulator::Site where = emulator::Site::current(
 }
 template <class T>
 T shuffle(emulator::Element<T>&& value, int from, emulator::Site where = emulator::Site::current()) {
-  return shuffle(static_cast<T>(std::move(value)), from, where);
+  return liere::shuffle(static_cast<T>(std::move(value)), from, where);
 }
 template <class T>
 T shuffle_xor(emulator::Element<T>&& value, int mask, emulator::Site where = emulator::Site::current()) {
-  return shuffle_xor(static_cast<T>(std::move(value)), mask, where);
+  return liere::shuffle_xor(static_cast<T>(std::move(value)), mask, where);
 }
 
 void mma_half(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], emulator::Site where = emulator::Site::current());

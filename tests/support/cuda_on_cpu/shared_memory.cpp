@@ -1,5 +1,5 @@
 // The records behind shared_memory.h. A cell per two bytes keeps the last write and the reads since the last barrier, told apart by epoch (barriers of the block
-// so far) and wave (meetings of the warp so far); numbers grow from launch to launch, so that nothing needs to be cleared.
+// so far) and wave (__syncwarps of the warp so far); numbers grow from launch to launch, so that nothing needs to be cleared.
 #include "support/cuda_on_cpu/shared_memory.h"
 
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
 // Shared memory as the emulation sees it: every access stays inside the block's bytes, and is recorded so that races show. Two threads that touch the same bytes,
-// one of them writing, must have a __syncthreads between them, or, in one warp, a __syncwarp or another word that the whole warp executes. An access through []
-// is a read or a write as it stands. raw() of constants is a read; other raw() is a read, and a write of the bytes that have changed when the thread next waits:
-// a write of what was there already stays unseen. Single bytes are not recorded (a record covers two), nor is global memory.
+// one of them writing, must have a __syncthreads between them or, in one warp, a __syncwarp; a shuffle does not order memory. An access through [] is a read or a
+// write as it stands. raw() of constants is a read; other raw() is a read, and a write of the bytes that have changed when the thread next waits: a write of what
+// was there already stays unseen. Single bytes are not recorded (a record covers two), nor is global memory.
 #pragma once
 
 #include <cstddef>
