@@ -41,7 +41,7 @@ run_binary() { # run_binary BINARY CATCH2_ARGUMENTS...: leaves WORK/NAME.{xml,lo
   local binary=$1 name started=$SECONDS code=0
   name=$(basename "$binary")
   shift
-  timeout -k 5 "$limit" "${run[@]}" "$binary" -r xml -o "$work/$name.xml" "$@" >"$work/$name.log" 2>&1 </dev/null || code=$?
+  timeout -k 5 "$limit" "${run[@]}" "$binary" -r xml "$@" >"$work/$name.xml" 2>"$work/$name.log" </dev/null || code=$?
   echo "$code $((SECONDS - started))" >"$work/$name.done"
 }
 binaries=()
@@ -55,18 +55,20 @@ for binary in "${binaries[@]}"; do
 done
 wait
 
-# The XML names each test case as it begins and its result as it ends: what a time limit or a crash cut off is seen. A case that lacks something prints 'skipped: ...'.
+# The XML names each test case as it begins and its result as it ends: what a time limit or a crash cut off is seen. A case that lacks something prints
+# 'skipped: ...' in between.
 passed=0 failed=0 skipped=0
 for binary in "${binaries[@]}"; do
   name=$(basename "$binary")
   read -r code seconds <"$work/$name.done"
   xml=$work/$name.xml
   touch "$xml"
-  good=$(grep -c '<OverallResult success="true"' "$xml") bad=$(grep -c '<OverallResult success="false"' "$xml")
-  skips=$(cat "$xml" "$work/$name.log" | grep -c '^ *skipped: ')
+  read -r good bad skips < <(awk '/<TestCase / { skip = 0; result = 0 } /skipped: / { skip = 1 } /<OverallResult success="/ { result = /success="true"/ ? 1 : 2 }
+    /<\/TestCase>/ { if (result == 2) bad++; else if (skip) skips++; else good++ }
+    END { print good + 0, bad + 0, skips + 0 }' "$xml")
   begun=$(grep -c '<TestCase ' "$xml")
   note=''
-  if [ "$begun" -gt $((good + bad)) ]; then
+  if [ "$begun" -gt $((good + bad + skips)) ]; then
     bad=$((bad + 1))
     last=$(grep '<TestCase ' "$xml" | tail -n 1 | sed 's/.*<TestCase name="\([^"]*\)".*/\1/')
     if [ "$code" = 124 ] || [ "$code" = 137 ]; then note=", stopped after $limit s in '$last'"; else note=", ended with $code in '$last'"; fi
@@ -75,7 +77,7 @@ for binary in "${binaries[@]}"; do
   elif [ "$code" != 0 ] && [ "$bad" = 0 ]; then
     bad=1 note=", ended with $code"
   fi
-  echo "$name: $((good - skips)) passed, $bad failed, $skips skipped ($seconds s)$note"
+  echo "$name: $good passed, $bad failed, $skips skipped ($seconds s)$note"
   if [ "$bad" != 0 ]; then
     # Of each failed case: its name, then what was expected and what came.
     awk '/<TestCase /{ name = $0; sub(/.*<TestCase name="/, "", name); sub(/".*/, "", name); text = "" }
@@ -83,10 +85,10 @@ for binary in "${binaries[@]}"; do
       keep && !/</ { text = text "    " $0 "\n" }
       /<\/Expression>|<\/Exception>|<\/FatalErrorCondition>|<\/Failure>/ { keep = 0 }
       /<OverallResult success="false"/ { print "  failed: " name; printf "%s", text }' "$xml" | sed 's/&lt;/</g; s/&gt;/>/g; s/&quot;/"/g; s/&amp;/\&/g' | cut -c 1-300 | head -n 60
-    grep -v '^ *skipped: ' "$work/$name.log" | tail -n 8 | sed 's/^/  | /' | cut -c 1-300
+    tail -n 8 "$work/$name.log" | sed 's/^/  | /' | cut -c 1-300
   fi
-  passed=$((passed + good - skips)) failed=$((failed + bad)) skipped=$((skipped + skips))
+  passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + skips))
 done
-cat "$work"/*.log "$work"/*.xml | grep -o 'skipped: .*' | sort | uniq -c | sort -rn | head -n 20 | sed 's/^ *\([0-9]*\) /\1 x /'
+cat "$work"/*.xml | grep -o 'skipped: .*' | sort | uniq -c | sort -rn | head -n 20 | sed 's/^ *\([0-9]*\) /\1 x /'
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ] && [ $((passed + skipped)) -gt 0 ]

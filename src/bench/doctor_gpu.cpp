@@ -26,7 +26,7 @@ std::string gib(double bytes) {
 Finding broken(const char* topic, const std::string& text) { return {Verdict::kBroken, topic, text, ExitCode::kDevice}; }
 
 Finding driver_finding(const CudaState& state) {
-  const std::string driver = "knows CUDA " + cuda_text(state.driver_version) + ", LibTorch needs " + cuda_text(state.runtime_version);
+  const std::string driver = "knows CUDA " + cuda_text(state.driver_version) + ", LibTorch needs CUDA " + cuda_text(state.runtime_version);
   // Within a major version newer runtimes run on older drivers (minor version compatibility).
   if (state.driver_version / 1000 < state.runtime_version / 1000) return broken("driver", driver + ": install a newer NVIDIA driver");
   if (state.driver_version < state.runtime_version)
