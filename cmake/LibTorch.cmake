@@ -36,9 +36,10 @@ target_include_directories(liere_torch SYSTEM INTERFACE ${LIERE_TORCH}/include $
 target_compile_definitions(liere_torch INTERFACE USE_DISTRIBUTED USE_C10D_GLOO)
 # -fopenmp: without it at::parallel_for runs serially, silently. One OpenMP runtime for all: the wheel's.
 target_compile_options(liere_torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
-# DT_RPATH, not RUNPATH: it also serves the libraries of libraries. Those of the wheel find NVIDIA's packages through their own DT_RPATH ($ORIGIN/../../nvidia/...),
-# at run time; the linker does not look there, hence allow-shlib-undefined.
-target_link_options(liere_torch INTERFACE -Wl,--disable-new-dtags -Wl,-rpath,${LIERE_TORCH}/lib -Wl,--allow-shlib-undefined)
+# DT_RPATH, not RUNPATH: it also serves the libraries of libraries. CMake writes the folders of the libraries below into it and removes it at installation
+# (a path given by -Wl,-rpath would stay, and win over LD_LIBRARY_PATH). Those of the wheel find NVIDIA's packages through their own DT_RPATH
+# ($ORIGIN/../../nvidia/...), at run time; the linker does not look there, hence allow-shlib-undefined.
+target_link_options(liere_torch INTERFACE -Wl,--disable-new-dtags -Wl,--allow-shlib-undefined)
 target_link_libraries(liere_torch INTERFACE ${LIERE_TORCH}/lib/libtorch_cpu.so ${LIERE_TORCH}/lib/libc10.so ${LIERE_TORCH_GOMP})
 
 # torch/torch.h costs half a minute: it is compiled once, here, and reused.

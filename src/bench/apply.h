@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct ApplyBenchConfig {
   double seconds = 6;  // per row
   int threads = 1;
   bool released = true;  // time the released code's form too
+  std::string device = "cpu";
 };
 
 struct ApplyBenchRow {
@@ -27,16 +29,19 @@ struct ApplyBenchRow {
   struct Form {
     std::string name;  // kernels (in place), reference, released code
     Timing forward, backward;
+    std::optional<int64_t> peak_bytes;  // of forward and backward on a GPU, beside what they are given
   };
   std::vector<Form> forms;
-  double forward_bound = 0, backward_bound = 0;  // seconds: the larger of operations / FMA peak and bytes / copy bandwidth
+  std::string missing;                             // forms that did not fit into memory
+  double forward_bytes = 0, backward_bytes = 0;    // that must be read and written
+  double forward_bound = 0, backward_bound = 0;    // seconds: the larger of operations / peak and bytes / copy bandwidth
 };
 
 struct ApplyBench {
   ApplyBenchConfig config;
-  FmaPeak peak;
+  FmaPeak peak, bf16_peak;
   double copy_bytes_per_second = 0;
-  std::string instruction_set;
+  std::string device;
   std::vector<ApplyBenchRow> rows;
 };
 

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "bench/apply.h"
+#include "bench/doctor.h"
 #include "bench/encoding.h"
 #include "bench/recipe.h"
 #include "bench/rotations.h"
@@ -35,6 +36,7 @@ void draw(const std::vector<PlotScript>& pictures, const std::string& folder) {
 }
 
 void add_json(CLI::App* command, std::string& file) { command->add_option("--json", file, "write the figures to this file too"); }
+void add_device(CLI::App* command, std::string& device) { command->add_option("--device", device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}))->capture_default_str(); }
 void add_seconds(CLI::App* command, double& seconds, const std::string& what) {
   command->add_option("-s,--seconds", seconds, what)->check(CLI::PositiveNumber)->capture_default_str();
 }
@@ -101,6 +103,7 @@ BenchCommands::BenchCommands(CLI::App& app) {
     command->add_option("--head-dim", config->head_dim, "channels of a head")->check(CLI::PositiveNumber)->capture_default_str();
     command->add_option("--init-scale", config->init_scale, "generators are drawn from U[0, this)")->capture_default_str();
     command->add_option("-t,--threads", config->threads, "threads of the processor")->check(CLI::Range(1, 1024))->capture_default_str();
+    add_device(command, config->device);
     command->add_flag("!--no-torch", config->torch, "leave torch.matrix_exp out, by far the slowest");
     add_seconds(command, config->seconds, "how long to measure, per block size and grid");
     const auto folder = std::make_shared<std::string>();
@@ -127,6 +130,7 @@ BenchCommands::BenchCommands(CLI::App& app) {
     command->add_option("--heads", config->heads, "heads of the layer")->check(CLI::PositiveNumber)->capture_default_str();
     command->add_option("--head-dim", config->head_dim, "channels of a head")->check(CLI::PositiveNumber)->capture_default_str();
     command->add_option("-t,--threads", config->threads, "threads of the processor")->check(CLI::Range(1, 1024))->capture_default_str();
+    add_device(command, config->device);
     command->add_flag("!--no-released", config->released, "leave the released code's form out, by far the slowest");
     add_seconds(command, config->seconds, "how long to measure, per row");
     add_json(command, *file);
@@ -163,11 +167,23 @@ BenchCommands::BenchCommands(CLI::App& app) {
       report(bench_recipe(config.augment, config.model.input_size[0], options->step.seconds), options->json_file);
     };
   });
+  add("doctor", "what training needs of this machine, a verdict a line: GPU, driver, LibTorch, processor, memory, output folder, environment", [this](CLI::App* command) {
+    const auto options = std::make_shared<DoctorOptions>();
+    const auto file = std::make_shared<std::string>();
+    command->add_option("-o,--output", options->output, "folder that runs will be written to")->capture_default_str();
+    add_json(command, *file);
+    return [=, this] {
+      const auto result = examine(*options);
+      report(result, *file);
+      exit_code_ = result.exit_code();
+    };
+  });
 }
 
-void BenchCommands::run() const {
+ExitCode BenchCommands::run() {
   for (const auto& command : commands_)
     if (command.parser->parsed()) command.body();
+  return exit_code_;
 }
 
 }  // namespace liere

@@ -5,13 +5,18 @@
 #include <functional>
 #include <vector>
 
+#include "core/check.h"
+
 namespace liere {
 
-/// Adds the subcommands to `app`; after parsing, `run()` does what was asked for, prints the figures and writes --json FILE.
+/// Adds the subcommands to `app`; after parsing, `run()` does what was asked for, prints the figures and writes --json FILE; kDone, but for what the
+/// doctor finds broken.
 class BenchCommands {
  public:
   explicit BenchCommands(CLI::App& app);
-  void run() const;
+  BenchCommands(const BenchCommands&) = delete;  // its commands refer to it
+  BenchCommands& operator=(const BenchCommands&) = delete;
+  ExitCode run();
 
  private:
   struct Command {
@@ -19,6 +24,7 @@ class BenchCommands {
     std::function<void()> body;
   };
   std::vector<Command> commands_;
+  ExitCode exit_code_ = ExitCode::kDone;
 };
 
 }  // namespace liere

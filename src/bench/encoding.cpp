@@ -6,14 +6,14 @@
 #include <nlohmann/json.hpp>
 
 #include "core/log.h"
-#include "core/machine.h"
 #include "models/autocast.h"
+#include "train/device.h"
 #include "train/training_parts.h"
 
 namespace liere {
 namespace {
 
-double peak_mib() { return static_cast<double>(peak_memory().value_or(0)) / (1 << 20); }
+double peak_mib(torch::Device device) { return static_cast<double>(peak_memory_of(device).value_or(0)) / (1 << 20); }
 
 /// Largest Frobenius-relative distance of a set's blocks (or of (cos, sin) pairs) from those of float64.
 double error_of(const Rotations& single, const Rotations& exact) {
@@ -61,10 +61,10 @@ EncodingBench bench_encoding(const ExperimentConfig& config, const StepBenchOpti
                                         AutocastScope autocast(device.type(), config.train.precision == Precision::kBf16);
                                         model->forward(input, set);
                                       }}},
-                                    options.seconds / 3);
+                                    options.seconds / 3, device);
     result.rotations = times[0];
     result.forward = times[1];
-    result.forward_peak_mib = peak_mib();
+    result.forward_peak_mib = peak_mib(device);
     const auto made = model->position().rotations(grid, false);
     result.orthogonality = orthogonality_error(made);
     model->to(at::kDouble);
@@ -83,16 +83,15 @@ std::string describe(const EncodingBench& r) {
     return std::string(text);
   };
   const double batch = static_cast<double>(r.step.batch);
-  std::string text = r.encoding + "  (" + r.kind + "; grid " + r.grid + ", " + r.step.precision + ", batch " + std::to_string(r.step.batch) + ", " +
-                     std::to_string(r.step.threads) + " thread(s))\n";
+  std::string text = r.encoding + "  (" + r.kind + "; grid " + r.grid + ", " + r.step.precision + ", batch " + std::to_string(r.step.batch) + ", " + r.step.device + ")\n";
   text += "  parameters       " + format_count(r.parameters) +
           (r.rotation_parameters ? ", " + format_count(r.rotation_parameters) + " of them rotate" : "") + "\n";
   text += line("  multiply-adds    %.3f G an image, forward\n", r.multiply_adds / 1e9);
   text += "  rotations        " + text_of(r.rotations) + " to make\n";
   text += line("  forward          %.1f images/s, ", batch / r.forward.median) + text_of(r.forward) +
           line(" a batch, peak %.0f MiB\n", r.forward_peak_mib);
-  text += line("  training step    %.1f images/s, %.3f s of processor time (%.3f for rotations and their gradients), peak %.0f MiB\n",
-               r.step.images_per_second, r.step.cpu_seconds_per_step, r.step.exp_seconds_per_step, r.step.peak_mib);
+  text += line("  training step    %.1f images/s, MFU %.1f %%, %.3f s of processor time, %.4f s of %s for rotations and their gradients, peak %.0f MiB\n", r.step.images_per_second,
+               100 * r.step.model_flop_share, r.step.cpu_seconds_per_step, r.step.exp_seconds_per_step, r.step.on_gpu ? "the GPU's" : "it", r.step.peak_mib);
   if (r.kind != "none")
     text += line("  accuracy of R    %.1e from float64 (Frobenius, relative, worst), max |R^T R - I| %.1e\n", r.error, r.orthogonality);
   return text;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct RotationsBenchConfig {
   double seconds = 10;                    // per block size and grid
   int threads = 1;
   bool torch = true;  // time torch.matrix_exp too: by far the slowest
+  std::string device = "cpu";
 };
 
 struct RotationsBenchRow {
@@ -31,14 +33,16 @@ struct RotationsBenchRow {
     double error = 0;                          // largest |R - R64|_F / |R64|_F of a matrix
     double gradient_error = 0;                 // |dA - dA64| / |dA64| over all generators
     double forward_share = 0, both_share = 0;  // of the FMA peak, by the products computed; 0: not known
+    std::optional<int64_t> peak_bytes;           // of forward and backward on a GPU, beside what they are given
   };
   std::vector<Form> forms;
+  std::string missing;  // forms that did not fit into memory
 };
 
 struct RotationsBench {
   RotationsBenchConfig config;
   FmaPeak peak;
-  std::string instruction_set;
+  std::string device;
   std::vector<RotationsBenchRow> rows;
 };
 

@@ -51,7 +51,7 @@ PlotScript picture_of(const RotationsBench& result, const std::string& grid) {
       "\nset terminal pngcairo noenhanced size 1280,640 font 'Sans,13' background rgb 'white'\nset output picture\n"
       "set multiplot layout 1,2 title " +
       gnuplot_string("exp of skew-symmetric blocks, grid " + grid + ", " + std::to_string(result.config.threads) + " thread(s), " +
-                     result.instruction_set + ": time per matrix, median and range") +
+                     result.device + ": time per matrix, median and range") +
       "\nset logscale x 2\nset logscale y 10\nset grid lc rgb '#dddddd'\nset border 3 lc rgb '#444444'\nset tics nomirror\nset format y '%g'\n"
       "set xlabel 'block size'\nset ylabel 'microseconds per matrix'\nset key top left reverse Left samplen 3\nset offsets graph 0.05, graph 0.05, "
       "0, 0\n"

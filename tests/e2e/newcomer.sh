@@ -76,6 +76,15 @@ is_file apply.json
 expect 0 liere-bench encoding liere_4 --config arrows_tiny_liere.yaml --seconds 0.05 --warmup 1 --json card.json
 says LieRE_4 'blocks of 4' 'accuracy of R'
 is_file card.json
+expect 0 liere-bench doctor --output doctor_runs --json doctor.json
+says 'LibTorch' 'processor' 'cores' 'memory' 'fsync' 'SLURM' 'nothing broken' GPU
+is_file doctor.json
+[ ! -e doctor_runs ] || fail "the doctor left a folder"
+touch occupied
+expect "$( (liere-train --config arrows_tiny_liere.yaml --output occupied/run device=cpu >/dev/null 2>&1 && echo 0) || echo $?)" liere-bench doctor --output occupied/run
+says BROKEN output
+expect 2 liere-bench rotations --device tpu
+one_sentence
 expect 2 liere-bench rotations --grid 8y8
 one_sentence
 says 8y8 4x14x14
@@ -93,5 +102,9 @@ says divide
 
 if ! nvidia-smi -L >/dev/null 2>&1; then
   expect 5 liere-train --config arrows_tiny_liere.yaml --output run_on_gpu device=cuda
+  one_sentence
+  expect 5 liere-bench rotations --block 4 --grid 2x2 --device cuda
+  one_sentence
+  expect 5 liere-bench step --config arrows_tiny_liere.yaml device=cuda
   one_sentence
 fi

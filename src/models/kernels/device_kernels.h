@@ -25,7 +25,7 @@
 
 namespace liere {
 
-/// skew_exp.h on the device. `workspace` is the scratch memory in bytes that forward or backward needs (of this plan, 16-byte aligned; uninitialised).
+/// skew_exp.h on the device. `workspace` is the scratch memory in bytes that backward needs (of this plan, 16-byte aligned; uninitialised); forward ignores its own.
 struct DeviceExpKernels {
   bool (*serves)(const SkewExpPlan<float>&);
   int64_t (*workspace)(const SkewExpPlan<float>&);

@@ -304,13 +304,6 @@ const DeviceExpKernels* device_exp(const KernelCall<float>& call) {
   return device && device->exp.serves(call.plan) ? &device->exp : nullptr;
 }
 
-/// Queues forward or backward; the allocator hands the workspace out again only to work queued later.
-void run_on_device(int (*run)(const SkewExpPlan<float>&, void*, void*), const DeviceExpKernels& exp, const KernelCall<float>& call) {
-  const c10::DeviceGuard device(call.generators.device());
-  const auto workspace = at::empty({exp.workspace(call.plan)}, call.generators.options().dtype(at::kByte));
-  check_launch(run(call.plan, workspace.data_ptr(), stream_of(call.generators)), "exp");
-}
-
 template <class T>
 at::Tensor kernel_exp(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, int64_t block) {
   KernelCall<T> call(generators_nLHKE, positions_Nn, block);
@@ -319,7 +312,8 @@ at::Tensor kernel_exp(const at::Tensor& generators_nLHKE, const at::Tensor& posi
   call.plan.rotations = r_LNHKbb.template data_ptr<T>();
   if constexpr (std::is_same_v<T, float>)
     if (const DeviceExpKernels* const exp = device_exp(call)) {
-      run_on_device(exp->forward, *exp, call);
+      const c10::DeviceGuard device(g.device());
+      check_launch(exp->forward(call.plan, nullptr, stream_of(g)), "exp");
       return r_LNHKbb;
     }
   const auto& kernels = skew_exp_kernels<T>();
@@ -336,7 +330,10 @@ at::Tensor kernel_exp_gradient(const at::Tensor& generators_nLHKE, const at::Ten
   call.plan.gradient = gradient_nLHKE.template data_ptr<T>();
   if constexpr (std::is_same_v<T, float>)
     if (const DeviceExpKernels* const exp = device_exp(call)) {
-      run_on_device(exp->backward, *exp, call);
+      const c10::DeviceGuard device(x.device());
+      // Freed on return: the allocator hands it out again only to work queued later on the same stream.
+      const auto workspace = at::empty({exp->workspace(call.plan)}, x.options().dtype(at::kByte));
+      check_launch(exp->backward(call.plan, workspace.data_ptr(), stream_of(x)), "exp's gradient");
       return gradient_nLHKE;
     }
   const auto& kernels = skew_exp_kernels<T>();
@@ -360,7 +357,8 @@ at::Tensor rotation_exp(const at::Tensor& generators_nLHKE, const at::Tensor& po
 }
 
 at::Tensor rotation_exp_gradient(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, const at::Tensor& x_LNHKbb, RotationPath path) {
-  if (!kernels_serve(generators_nLHKE, positions_Nn, x_LNHKbb.size(-1), path)) return reference_exp_gradient(generators_nLHKE, positions_Nn, x_LNHKbb);
+  if (!kernels_serve(generators_nLHKE, positions_Nn, x_LNHKbb.size(-1), path))
+    return reference_exp_gradient(generators_nLHKE, positions_Nn, x_LNHKbb);
   return generators_nLHKE.scalar_type() == at::kDouble ? kernel_exp_gradient<double>(generators_nLHKE, positions_Nn, x_LNHKbb)
                                                        : kernel_exp_gradient<float>(generators_nLHKE, positions_Nn, x_LNHKbb);
 }

@@ -1,126 +1,20 @@
-// The exponential of skew-symmetric blocks and its gradient on a GPU: a team of threads per matrix, everything between the generators and R, or X' and dL/dM, in
-// registers and shared memory. Scaling and squaring as in rotation_exp.h (theta = 1.244, Chebyshev coefficients; E = exp - I is squared); how often a matrix is
-// squared is decided in the kernel. Backward: dL/dM of every matrix goes to the workspace, a second kernel sums over the tokens in their order.
-#include <cmath>
+// The exponential of skew-symmetric blocks and its gradient on a GPU: a team of threads per matrix, everything between the generators and R, or X'
+// and dL/dM, in registers and shared memory. Scaling and squaring as in rotation_exp.h (theta = 1.244, Chebyshev coefficients; E = exp - I is
+// squared); how often a matrix is squared is decided in the kernel. Backward: dL/dM of every matrix goes to the workspace, a second kernel sums over
+// the tokens in their order.
 #include <cstdlib>
 #include <string_view>
 
 #include "models/kernels/cuda_device.h"
 #include "models/kernels/device_kernels.h"
-#include "models/kernels/skew_exp_cuda_tiles.h"
+#include "models/kernels/skew_exp_cuda_mma.h"
+#include "models/kernels/skew_exp_cuda_steps.h"
 
 namespace liere {
 namespace {
 
-constexpr float kTheta = 1.244f;
-constexpr float kX1 = 0.10362752861586016f, kX2 = 0.02604745164797476f, kX3 = 2.0f / 3, kX4 = 0.5466385119433734f, kX5 = 0.1650228498014938f,
-                kX6 = 0.015489661943490973f, kX7 = 0.03501382795005018f, kY0Less1 = -4.6254534e-9f, kY1 = 0.9999994631521428f, kY2 = 0.13557417573122724f;
-constexpr int kMostSquarings = 16;
-
-struct Place {
-  int64_t layer, token, group;
-};
-
-/// M (sign = 1) or -M in the team's registers.
-template <class Tile>
-LIERE_DEVICE void form_exponent(const Tile& tile, const SkewExpPlan<float>& plan, const Place& at, float sign, float (&m)[Tile::kElements]) {
-  constexpr int b = Tile::kSide, kEntries = b * (b - 1) / 2;
-  const int64_t axis_stride = plan.layers * plan.groups * kEntries;
-  const float* entries = plan.generators + (at.layer * plan.groups + at.group) * kEntries;
-  const float* positions = plan.positions + at.token * plan.axes;
-  const auto scratch = tile.floats + Tile::kOperand;
-#pragma unroll 4
-  for (int i = tile.rank; i < b * b; i += Tile::kThreads) {
-    const int r = i / b, c = i % b;
-    if (c < r) continue;
-    float value = 0;
-    if (c > r) {
-      const int entry = r * b - r * (r + 1) / 2 + c - r - 1;
-      for (int64_t a = 0; a < plan.axes; ++a) value += sign * positions[a] * entries[a * axis_stride + entry];
-    }
-    scratch[r * Tile::kScratchStride + c] = value;
-    scratch[c * Tile::kScratchStride + r] = c > r ? -value : 0;
-  }
-  tile.sync();
-#pragma unroll
-  for (int e = 0; e < Tile::kElements; ++e) m[e] = scratch[tile.row(e) * Tile::kScratchStride + tile.column(e)];
-  tile.sync();
-}
-
-/// A = M / 2^s in place of M and A^2; returns s. NaN where M is beyond reach or not finite. M is shrunk to a Frobenius norm below 1 before it is squared.
-template <class Tile>
-LIERE_DEVICE int scale_exponent(const Tile& tile, float (&a)[Tile::kElements], float (&a2)[Tile::kElements]) {
-  float squares = 0, down = 1;
-#pragma unroll
-  for (int e = 0; e < Tile::kElements; ++e) squares += a[e] * a[e];
-  float size = sqrtf(tile.template combine<false>(squares));
-  for (; size > 1 && down > 0x1p-21f; size *= 0.5f) down *= 0.5f;
-#pragma unroll
-  for (int e = 0; e < Tile::kElements; ++e) a[e] *= down;
-  tile.store(0, a);
-  tile.sync();
-  tile.template product<false>(a2, 0, 0);
-  tile.sync();
-  float fourth = 0;
-#pragma unroll
-  for (int e = 0; e < Tile::kElements; ++e) fourth += a2[e] * a2[e];
-  float bound = sqrtf(sqrtf(tile.template combine<false>(fourth) * 0.5f)) / down, scale = 1 / down;
-  int s = 0;
-  for (; bound > kTheta && s <= kMostSquarings; ++s) {
-    bound *= 0.5f;
-    scale *= 0.5f;
-  }
-  if (!(size <= 1) || !(bound <= kTheta) || s > kMostSquarings) {
-    scale = __uint_as_float(0x7fc00000u);
-    s = 0;
-  }
-#pragma unroll
-  for (int e = 0; e < Tile::kElements; ++e) {
-    a[e] *= scale;
-    a2[e] *= scale * scale;
-  }
-  return s;
-}
-
-/// E = exp(A) - I from A and A^2; e holds A^2 before.
-template <class Tile>
-LIERE_DEVICE void base_exponential(const Tile& tile, const float (&a)[Tile::kElements], float (&e)[Tile::kElements]) {
-  constexpr int n = Tile::kElements;
-  float work[n], a4[n];
-  tile.store(0, e);
-#pragma unroll
-  for (int i = 0; i < n; ++i) work[i] = kX1 * a[i] + kX2 * e[i];
-  tile.store(1, work);
-  tile.sync();
-  tile.template product<false>(a4, 0, 1);
-  tile.sync();
-#pragma unroll
-  for (int i = 0; i < n; ++i) work[i] = kX3 * e[i] + a4[i];
-  tile.store(0, work);
-#pragma unroll
-  for (int i = 0; i < n; ++i) work[i] = kX5 * a[i] + kX6 * e[i] + kX7 * a4[i] + (tile.row(i) == tile.column(i) ? kX4 : 0);
-  tile.store(1, work);
-#pragma unroll
-  for (int i = 0; i < n; ++i) e[i] = kY1 * a[i] + kY2 * e[i] + (tile.row(i) == tile.column(i) ? kY0Less1 : 0);
-  tile.sync();
-  tile.template product<false>(work, 0, 1);
-  tile.sync();
-#pragma unroll
-  for (int i = 0; i < n; ++i) e[i] += work[i];
-}
-
-/// The most squarings among the teams that wait for each other: a warp's, where teams are smaller.
-template <class Tile>
-LIERE_DEVICE int most_steps(int s) {
-  if constexpr (Tile::kThreads < 32)
-    for (int mask = 16; mask >= Tile::kThreads; mask /= 2) {
-      const int other = shuffle_xor(s, mask);
-      s = other > s ? other : s;
-    }
-  return s;
-}
-
-/// The team's tile and its matrix; the last matrices first, whose positions are the largest as a rule. `work` is false for teams past the end, which repeat one.
+/// The team's tile and its matrix; the last matrices first, whose positions are the largest as a rule. `work` is false for teams past the end, which
+/// repeat one.
 template <class Tile>
 LIERE_DEVICE Place place_of(int64_t first, int64_t count, const SkewExpPlan<float>& plan, bool& work) {
   const int64_t team = blockIdx.x * int64_t{Tile::kBlock / Tile::kThreads} + threadIdx.x / Tile::kThreads;
@@ -129,10 +23,10 @@ LIERE_DEVICE Place place_of(int64_t first, int64_t count, const SkewExpPlan<floa
   return {index / (plan.groups * plan.tokens), index / plan.groups % plan.tokens, index % plan.groups};
 }
 
-#define LIERE_EXP_TILE(Tile)                                                            \
-  LIERE_DYNAMIC_SHARED(float, shared_floats);                                           \
-  LIERE_DYNAMIC_SHARED(uint32_t, shared_words);                                         \
-  const int team_word = static_cast<int>(threadIdx.x) / Tile::kThreads * Tile::kWords;  \
+#define LIERE_EXP_TILE(Tile)                                                           \
+  LIERE_DYNAMIC_SHARED(float, shared_floats);                                          \
+  LIERE_DYNAMIC_SHARED(uint32_t, shared_words);                                        \
+  const int team_word = static_cast<int>(threadIdx.x) / Tile::kThreads * Tile::kWords; \
   const Tile tile{{shared_floats + team_word, shared_words + team_word, static_cast<int>(threadIdx.x) % Tile::kThreads}};
 
 template <class Tile>
@@ -164,62 +58,10 @@ __global__ void __launch_bounds__(Tile::kBlock, Tile::kBlocks) exp_kernel(SkewEx
   }
 }
 
-/// Gamma = X' - X'^T, times the power of two that brings its largest entry to [1/2, 1): returned is the power that takes it back.
-template <class Tile>
-LIERE_DEVICE float load_gamma(const Tile& tile, const float* x, float (&gamma)[Tile::kElements]) {
-  constexpr int b = Tile::kSide;
-  const auto scratch = tile.floats + Tile::kOperand;
-#pragma unroll 4
-  for (int i = tile.rank; i < b * b; i += Tile::kThreads) scratch[i / b * Tile::kScratchStride + i % b] = x[i];
-  tile.sync();
-  float largest = 0;
-#pragma unroll
-  for (int e = 0; e < Tile::kElements; ++e) {
-    const int r = tile.row(e), c = tile.column(e);
-    gamma[e] = scratch[r * Tile::kScratchStride + c] - scratch[c * Tile::kScratchStride + r];
-    const float size = gamma[e] < 0 ? -gamma[e] : gamma[e];
-    largest = size > largest ? size : largest;
-  }
-  tile.sync();
-  const auto exponent = static_cast<int>(__float_as_uint(tile.template combine<true>(largest)) >> 23);  // biased by 127
-  const int power = exponent == 0 ? 0 : exponent < 20 ? 20 - 126 : exponent - 126;
-  // An infinite entry: nothing of this matrix's gradient is left.
-  const float scale = __uint_as_float(exponent == 255 ? 0x7fc00000u : static_cast<uint32_t>(127 - power > 0 ? 127 - power : 1) << 23);
-#pragma unroll
-  for (int e = 0; e < Tile::kElements; ++e) gamma[e] *= scale;
-  return 1 / scale;
-}
-
-/// gamma <- phi1(ad_A)[gamma]; operand 0 holds A.
-template <class Tile>
-LIERE_DEVICE void commutator_series(const Tile& tile, float (&gamma)[Tile::kElements]) {
-  constexpr int n = Tile::kElements;
-  const auto scratch = tile.floats + Tile::kOperand;
-  float term[n];
-  tile.store(1, gamma);
-#pragma unroll 1
-  for (int k = 1; k <= Tile::kSeries; ++k) {
-    tile.sync();
-    tile.template product<false>(term, 0, 1);
-    tile.sync();
-#pragma unroll
-    for (int i = 0; i < n; ++i) scratch[tile.row(i) * Tile::kScratchStride + tile.column(i)] = term[i];
-    tile.sync();
-    const float factor = 1.0f / static_cast<float>(k + 1);
-#pragma unroll
-    for (int i = 0; i < n; ++i) {
-      term[i] = (term[i] - scratch[tile.column(i) * Tile::kScratchStride + tile.row(i)]) * factor;
-      gamma[i] += term[i];
-    }
-    tile.sync();
-    tile.store(1, term);
-  }
-  tile.sync();
-}
-
 /// dL/dM of the matrices [first, first + count), its strict upper triangle, to out [count, E].
 template <class Tile>
-__global__ void __launch_bounds__(Tile::kBlock, Tile::kBlocks) exp_gradient_kernel(SkewExpPlan<float> plan, int64_t first, int64_t count, float* __restrict__ out) {
+__global__ void __launch_bounds__(Tile::kBlock, Tile::kBlocks)
+    exp_gradient_kernel(SkewExpPlan<float> plan, int64_t first, int64_t count, float* __restrict__ out) {
   constexpr int n = Tile::kElements, b = Tile::kSide;
   LIERE_EXP_TILE(Tile)
   bool work;
@@ -267,7 +109,8 @@ __global__ void __launch_bounds__(Tile::kBlock, Tile::kBlocks) exp_gradient_kern
 }
 
 /// gradient[a, layer, group, entry] = sum over the tokens of p_a dL/dM; one thread per entry of the layers [first, first + layers).
-__global__ void __launch_bounds__(256) sum_tokens_kernel(SkewExpPlan<float> plan, int64_t first, int64_t layers, const float* __restrict__ of_matrices) {
+__global__ void __launch_bounds__(256)
+    sum_tokens_kernel(SkewExpPlan<float> plan, int64_t first, int64_t layers, const float* __restrict__ of_matrices) {
   const int64_t width = plan.groups * (plan.block * (plan.block - 1) / 2);
   const int64_t i = blockIdx.x * int64_t{blockDim.x} + threadIdx.x;
   if (i >= layers * width) return;
@@ -303,9 +146,11 @@ int forward(const SkewExpPlan<float>& plan, void* stream) {
   return launch_error();
 }
 
-/// Layers whose dL/dM are in the workspace at a time: some 256 MiB, at least one layer.
+/// Layers whose dL/dM are in the workspace at a time: 256 MiB, or LIERE_CUDA_EXP_BYTES of the environment (for tests), but at least one layer.
 int64_t layers_at_once(const SkewExpPlan<float>& plan) {
-  const int64_t bytes = plan.tokens * plan.groups * (plan.block * (plan.block - 1) / 2) * 4, most = (int64_t{256} << 20) / (bytes > 0 ? bytes : 1);
+  const char* const text = std::getenv("LIERE_CUDA_EXP_BYTES");
+  const int64_t limit = text ? std::atoll(text) : int64_t{256} << 20, bytes = plan.tokens * plan.groups * (plan.block * (plan.block - 1) / 2) * 4;
+  const int64_t most = limit / (bytes > 0 ? bytes : 1);
   return most < 1 ? 1 : most < plan.layers ? most : plan.layers;
 }
 
@@ -315,8 +160,8 @@ int backward(const SkewExpPlan<float>& plan, void* workspace, void* stream) {
   auto* of_matrices = static_cast<float*>(workspace);
   for (int64_t layer = 0; layer < plan.layers; layer += step) {
     const int64_t layers = layer + step < plan.layers ? step : plan.layers - layer, matrices = layers * plan.tokens * plan.groups;
-    LIERE_LAUNCH((exp_gradient_kernel<Tile>), blocks_for<Tile>(matrices), Tile::kBlock, shared_bytes<Tile>(), stream, plan, layer * plan.tokens * plan.groups,
-                 matrices, of_matrices);
+    LIERE_LAUNCH((exp_gradient_kernel<Tile>), blocks_for<Tile>(matrices), Tile::kBlock, shared_bytes<Tile>(), stream, plan,
+                 layer * plan.tokens * plan.groups, matrices, of_matrices);
     LIERE_LAUNCH(sum_tokens_kernel, static_cast<unsigned>((layers * width + 255) / 256), 256, 0, stream, plan, layer, layers, of_matrices);
     if (const int error = launch_error()) return error;
   }
@@ -357,8 +202,12 @@ const Served* served(const SkewExpPlan<float>& plan) {
   return found;
 }
 
-bool serves(const SkewExpPlan<float>& plan) { return plan.axes >= 1 && plan.axes <= 3 && plan.layers * plan.groups * plan.tokens > 0 && served(plan) != nullptr; }
-int64_t workspace(const SkewExpPlan<float>& plan) { return layers_at_once(plan) * plan.tokens * plan.groups * (plan.block * (plan.block - 1) / 2) * 4; }
+bool serves(const SkewExpPlan<float>& plan) {
+  return plan.axes >= 1 && plan.axes <= 3 && plan.layers * plan.groups * plan.tokens > 0 && served(plan) != nullptr;
+}
+int64_t workspace(const SkewExpPlan<float>& plan) {
+  return layers_at_once(plan) * plan.tokens * plan.groups * (plan.block * (plan.block - 1) / 2) * 4;
+}
 int run_forward(const SkewExpPlan<float>& plan, void*, void* stream) { return served(plan)->forward(plan, stream); }
 int run_backward(const SkewExpPlan<float>& plan, void* workspace, void* stream) { return served(plan)->backward(plan, workspace, stream); }
 

@@ -37,7 +37,9 @@ LIERE_DEVICE void stage_rotations(const float* rotations, SharedPointer<uint32_t
   if constexpr (kTransposed) {
 #pragma unroll 4
     for (int item = threadIdx.x; item < kSlab * kDepth / 8; item += kMmaThreads) {
-      const int n = item % 16 * 4, k = (b == 64 ? 0 : n / 32 * 32) + item / 16 * 2;
+      // A warp reads 32 bytes of each of 32 rows: words of all 16 pairs of k lie in 16 banks.
+      const int eight = item / 32, n = (b == 64 ? eight / 2 : eight) * 8 + item % 2 * 4;
+      const int k = (b == 64 ? eight % 2 : n / 32) * 32 + item / 2 % 16 * 2;
       float4 low = make_float4(0, 0, 0, 0), high = low;
       if (n / b == k / b) {
         low = *reinterpret_cast<const float4*>(rotations + k * b + n % b);

@@ -130,7 +130,7 @@ LIERE_DEVICE void store_small_sums(const Cut& cut, SharedPointer<float4> memory,
 template <class T, int b, bool kGradient>
 constexpr int kInFlight = (kGradient && b != 8 ? 4 : 8) / static_cast<int>(sizeof(T));
 template <int b, bool kGradient>
-constexpr int kSmallBlocks = b == 8 ? (kGradient ? 1 : 2) : (kGradient ? 2 : 3);
+constexpr int kSmallBlocks = b == 8 && kGradient ? 1 : 2;
 
 template <class T, int b, bool kTransposed, bool kGradient>
 __global__ void __launch_bounds__(kSmallThreads, kSmallBlocks<b, kGradient>) turn_small_kernel(TurnPlan<T> p, Cut cut) {

@@ -5,6 +5,7 @@
 #include "models/kernels/cuda_device.h"
 #include "models/kernels/device_kernels.h"
 #include "support/catch.h"
+#include "support/cuda_on_cpu/guarded_memory.h"
 
 namespace liere {
 namespace {
@@ -31,13 +32,11 @@ void run(bool backward, const TurnPlan<T>& plan) {
     REQUIRE(kernels<T>().forward(plan, nullptr) == 0);
     return;
   }
-  // Uninitialised memory holds NaN here, and the workspace is followed by a guard.
   const int64_t bytes = kernels<T>().workspace(plan);
   REQUIRE(bytes % 16 == 0);
-  std::vector<float> workspace(static_cast<size_t>(bytes / 4 + 4), std::numeric_limits<float>::quiet_NaN());
-  for (int i = 1; i <= 4; ++i) workspace[workspace.size() - static_cast<size_t>(i)] = 5;
+  const GuardedArray<float> workspace(static_cast<size_t>(bytes / 4));
   REQUIRE(kernels<T>().backward(plan, workspace.data(), nullptr) == 0);
-  for (int i = 1; i <= 4; ++i) CHECK(workspace[workspace.size() - static_cast<size_t>(i)] == 5);
+  CHECK(workspace.intact());
 }
 
 /// In place in the fused layout, into [B, H, T, d], without a gradient, and by another schedule of the threads.
@@ -51,25 +50,30 @@ void check(const Shape& s, bool in_chunks = false) {
   const auto gradient = draw.vector<float>(s.gradient_count());
   const int64_t in_part[2] = {0, s.heads * s.dim}, out_part[2] = {0, loose_size(s)};
   const double share = share_of_product<T>(sizeof(T) == 2, s.block);
+  const GuardedArray<float> guarded_rotations(rotations);
   for (const bool backward : {false, true}) {
     INFO((backward ? "backward" : "forward"));
     auto in_place = x, loose = gaps, without = x;
-    auto sums = gradient, loose_sums = gradient;
+    const GuardedArray<float> guarded_sums(gradient), guarded_loose_sums(gradient, Guard::kBefore);
     auto here = plan_of(s, rotations, in_place, in_place), there = plan_of(s, rotations, x, loose), plain = plan_of(s, rotations, without, without);
     there.out = {loose.data(), loose.data() + out_part[1], loose_strides(s)};
+    here.rotations = there.rotations = plain.rotations = guarded_rotations.data();
     if (backward) {
       here.turned = there.turned = {turned.data(), turned.data() + in_part[1], s.fused()};
-      here.gradient = sums.data();
-      there.gradient = loose_sums.data();
+      here.gradient = guarded_sums.data();
+      there.gradient = guarded_loose_sums.data();
       CHECK((kernels<T>().workspace(here) > 0) == in_chunks);
     }
     run(backward, here);
-    emulator::set_schedule(2);
+    emulator::set_schedule(2);  // the first warp ahead of the others, then the last
     run(backward, there);
+    emulator::set_schedule(3);
     if (backward) run(backward, plain);
     CHECK(worst(s, rotations, backward, x, s.fused(), x, in_place, s.fused(), in_part, in_part, share) <= 1);
     CHECK(worst(s, rotations, backward, x, s.fused(), gaps, loose, loose_strides(s), in_part, out_part, share) <= 1);
     if (backward) {
+      const std::vector<float> sums(guarded_sums.begin(), guarded_sums.end()), loose_sums(guarded_loose_sums.begin(), guarded_loose_sums.end());
+      CHECK((guarded_sums.intact() && guarded_loose_sums.intact()));
       CHECK(worst(s, rotations, backward, x, s.fused(), x, without, s.fused(), in_part, in_part, share) <= 1);
       CHECK(same(sums, loose_sums));
       CHECK(worst_gradient(s, x, turned, gradient, sums) <= 1);
