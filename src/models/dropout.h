@@ -14,6 +14,9 @@ struct DropoutKey {
   uint64_t seed = 0;
   int64_t step = 0;
   torch::Tensor slots_B;  // int64, CPU: the global slot of each row of the batch
+
+  /// Whether row i is slot slots_B[0] + i: kernels then need no table.
+  bool has_consecutive_slots() const;
 };
 
 /// x [B, ...] -> x * mask / (1 - p). Element e of row i is kept iff its 32-bit word of Philox(key = stream_key(seed, kDropout), counter = (step, slot_i, layer * 8 + site, e / 4)), word e % 4, is >= p * 2^32.

@@ -30,13 +30,6 @@ at::Tensor aligned(const at::Tensor& x) {
   return reinterpret_cast<uintptr_t>(y.const_data_ptr()) % 16 == 0 ? y : y.clone();
 }
 
-bool are_consecutive(const at::Tensor& slots_B) {
-  const int64_t* slots = slots_B.const_data_ptr<int64_t>();
-  for (int64_t i = 1; i < slots_B.numel(); ++i)
-    if (slots[i] != slots[0] + i) return false;
-  return true;
-}
-
 /// What a call knows besides tensors that autograd follows; lives in the graph.
 struct Call : torch::CustomClassHolder {
   BlockSettings settings;
@@ -280,7 +273,7 @@ torch::Tensor fused_block(const torch::Tensor& x_BTW, const BlockWeights& weight
   auto call = c10::make_intrusive<Call>();
   call->settings = settings;
   call->dropout = options.dropout;
-  if (call->dropout && !are_consecutive(call->dropout->slots_B)) call->slots_B = call->dropout->slots_B.to(x_BTW.device());
+  if (call->dropout && !call->dropout->has_consecutive_slots()) call->slots_B = call->dropout->slots_B.to(x_BTW.device());
   call->dtype = at::autocast::is_autocast_enabled(x_BTW.device().type()) ? at::kBFloat16 : at::kFloat;
   call->rotations = LayerRotations(rotations, settings.layer);
   const auto& w = weights;

@@ -50,13 +50,6 @@ struct Mask {
   int64_t site;  // layer * 8 + DropoutSite
 };
 
-bool consecutive(const torch::Tensor& slots_B) {
-  const int64_t* slots = slots_B.const_data_ptr<int64_t>();
-  for (int64_t i = 1; i < slots_B.numel(); ++i)
-    if (slots[i] != slots[0] + i) return false;
-  return true;
-}
-
 DropoutParams make_params(const torch::Tensor& x, const Mask& mask) {
   DropoutParams params;
   params.rows = x.size(0);
@@ -76,7 +69,7 @@ torch::Tensor apply_mask(const torch::Tensor& input, const Mask& mask) {
   if (x.numel() == 0) return y;
   DropoutParams params = make_params(x, mask);
   torch::Tensor slots_B;  // kept alive until the kernel is queued
-  if (!consecutive(mask.key.slots_B)) {
+  if (!mask.key.has_consecutive_slots()) {
     slots_B = mask.key.slots_B.to(x.device());
     params.slots = slots_B.const_data_ptr<int64_t>();
   }
@@ -129,6 +122,13 @@ void check_arguments(const torch::Tensor& x, double p, const DropoutKey& key, in
 }
 
 }  // namespace
+
+bool DropoutKey::has_consecutive_slots() const {
+  const int64_t* slots = slots_B.const_data_ptr<int64_t>();
+  for (int64_t i = 1; i < slots_B.numel(); ++i)
+    if (slots[i] != slots[0] + i) return false;
+  return true;
+}
 
 torch::Tensor counter_dropout(const torch::Tensor& x, double p, const DropoutKey& key, int64_t layer, DropoutSite site) {
   if (!key.slots_B.defined() || p == 0) return x;
