@@ -156,6 +156,22 @@ int code(Kernel* kernel, dim3 grid, dim3 block, size_t bytes) {
 
 }  // namespace
 
+TEST_CASE("cuda on cpu: every half and bfloat16 survives widening and narrowing") {
+  int wrong = 0;
+  for (uint32_t bits = 0; bits < 65536; ++bits) {
+    const auto own = static_cast<uint16_t>(bits);
+    _Float16 half;
+    memcpy(&half, &own, sizeof(half));
+    const float exact = static_cast<float>(half), found = widen(HalfBits{own}), wide = widen(Bfloat16Bits{own});
+    if (exact == exact)
+      wrong += memcmp(&exact, &found, sizeof(found)) != 0 || narrow<HalfBits>(found).bits != own;
+    else
+      wrong += found == found;
+    wrong += wide == wide ? narrow<Bfloat16Bits>(wide).bits != own : (narrow<Bfloat16Bits>(wide).bits & 0x7fffu) <= 0x7f80u;
+  }
+  CHECK(wrong == 0);
+}
+
 TEST_CASE("cuda on cpu: fragments of products") {
   check_fragments<HalfBits>();
   check_fragments<Bfloat16Bits>();

@@ -111,9 +111,10 @@ inline int launch_error() { return emulator::take_launch_error(); }
 
 inline float widen(Bfloat16Bits x) { return __uint_as_float(uint32_t{x.bits} << 16); }
 inline float widen(HalfBits x) {
-  _Float16 half;
-  memcpy(&half, &x.bits, 2);
-  return static_cast<float>(half);
+  // The exponent moves up by a product, which is exact and serves subnormals too; five ones become eight.
+  const uint32_t magnitude = x.bits & 0x7fffu, sign = uint32_t{x.bits & 0x8000u} << 16;
+  const float value = __uint_as_float(magnitude << 13) * 0x1p112f;
+  return __uint_as_float(sign | (magnitude >= 0x7c00u ? 0x7f800000u | magnitude << 13 : __float_as_uint(value)));
 }
 inline float widen(float x) { return x; }
 template <class T>
