@@ -185,7 +185,7 @@ piece_steps() {
   local seconds=5 warmup=8 encodings='absolute visionllama rope_mixed liere_8 liere_64 absolute' others='absolute rope_mixed liere_64' encoding number=0
   local cifar=(train.batch_size=512) imagenet=('model.input_size=[224,224]' 'model.patch=[16,16]' train.batch_size=256) video=('model.input_size=[448,448]' 'model.patch=[16,16]' train.batch_size=64)
   if [ -n "$rehearse" ]; then
-    seconds=0.05 warmup=1 encodings='absolute liere_8 absolute' others=liere_8
+    seconds=0.05 warmup=1 encodings='absolute liere_64 absolute' others=liere_64
     cifar=(model.preset=custom model.width=64 model.depth=1 model.heads=1 model.mlp=64 train.batch_size=2 'model.input_size=[8,8]' threads=1)
     imagenet=("${cifar[@]}") video=("${cifar[@]}")
   fi
