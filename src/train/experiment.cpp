@@ -2,6 +2,7 @@
 
 #include "core/check.h"
 #include "core/log.h"
+#include "models/kernels/fused_attention.h"
 #include "train/device.h"
 
 namespace liere {
@@ -39,8 +40,11 @@ void open_attention(const ExperimentConfig& config, torch::Device device) {
   const auto dtype = precision == Precision::kBf16 ? torch::kBFloat16 : precision == Precision::kFp64 ? torch::kFloat64 : torch::kFloat32;
   const std::vector<int64_t> shape_BHTd = {8, *config.model.heads, tokens + 1, config.model.head_dim()};  // the batch plays no part in the choice
   const auto found = choose_attention(asked, device, dtype, shape_BHTd);
-  log_info("attention: " + std::string(name_of(found)) + (asked == AttentionKernel::kAuto ? " (torch's choice for [B, " : " (as configured, for [B, ") + std::to_string(shape_BHTd[1]) + ", " +
-           std::to_string(shape_BHTd[2]) + ", " + std::to_string(shape_BHTd[3]) + "] in " + std::string(name_of(precision)) + ")");
+  const std::string shape = "[B, " + std::to_string(shape_BHTd[1]) + ", " + std::to_string(shape_BHTd[2]) + ", " + std::to_string(shape_BHTd[3]) + "] in " + std::string(name_of(precision));
+  if (own_attention_serves(torch::empty({0}, torch::TensorOptions().device(device).dtype(dtype)), shape_BHTd[2], shape_BHTd[3]))
+    log_info("attention: the program's own, for short sequences (" + shape + "); outside fused blocks " + std::string(name_of(found)));
+  else
+    log_info("attention: " + std::string(name_of(found)) + (asked == AttentionKernel::kAuto ? " (torch's choice for " : " (as configured, for ") + shape + ")");
 }
 
 }  // namespace

@@ -44,7 +44,7 @@ template <class V> void fields(V& v, TrainConfig& c) {
   v("precision", c.precision, "bf16 (autocast; parameters, rotations and optimiser in fp32), fp32 or fp64");
   v("non_finite_limit", c.non_finite_limit, "steps in a row with a non-finite gradient or loss that are skipped before the run ends with exit code 6", at_least(1).not_identity());
   v("activation_checkpointing", c.activation_checkpointing, "keep only each block's input for the backward pass and compute the rest again: less memory, a third more time, the same result", not_identity());
-  v("attention", c.attention, "torch's attention kernel on a GPU: auto (torch chooses), flash, efficient, cudnn or math; on the CPU auto alone", not_identity());
+  v("attention", c.attention, "attention's kernel on a GPU: auto (the program's own for short sequences in bf16, else torch's choice), or torch's flash, efficient, cudnn or math; on the CPU auto alone", not_identity());
 }
 
 struct ClipConfig {

@@ -54,7 +54,7 @@ inline bool rounds_rotations(const TurnKernels<Bfloat16Bits>& kernels) {
 inline double rounding(float, double) { return 0; }
 inline double rounding(double, double) { return 0; }
 inline double rounding(Bfloat16Bits, double exact) { return exact == 0 ? 0 : std::ldexp(1.0, std::ilogb(exact) - 8); }
-inline bool same_bits(const void* a, const void* b, size_t bytes) { return memcmp(a, b, bytes) == 0; }
+inline bool same_bits(const void* a, const void* b, size_t bytes) { return bytes == 0 || memcmp(a, b, bytes) == 0; }
 template <class T>
 bool same(const std::vector<T>& a, const std::vector<T>& b) {
   return a.size() == b.size() && same_bits(a.data(), b.data(), a.size() * sizeof(T));

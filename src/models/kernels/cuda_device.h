@@ -1,6 +1,6 @@
 // The words that a .cu file may use: CUDA's own where nvcc compiles it, and the same words executed on the CPU where tests do (LIERE_CUDA_ON_CPU,
-// tests/support/cuda_on_cpu: a fibre per thread). A kernel that keeps to threadIdx and its kin, __syncthreads, __syncwarp and what stands here runs in both,
-// line for line. The first four words of a kernel file are this include; it sees no torch.
+// tests/support/cuda_on_cpu: a fibre per thread). A kernel that keeps to threadIdx and its kin, __syncthreads, __syncwarp, atomicAdd and what stands here runs in
+// both, line for line. The first four words of a kernel file are this include; it sees no torch.
 //
 // Fragments (PTX ISA, "Matrix fragments for mma.m16n8k16"; g = lane / 4, t = lane % 4): a[i] holds row g + 8 (i % 2), columns 2t, 2t+1 + 8 (i / 2) of A
 // [16, 16]; b[i] holds rows 2t, 2t+1 + 8 i, column g of B [16, 8]; d[i] is row g + 8 (i / 2), column 2t + i % 2 of D [16, 8]. The element of the lower

@@ -62,10 +62,10 @@ ShortAttention backward_plan(const AttentionHeads& x, const Attended& attended, 
 constexpr auto kOwnKernel = at::SDPBackend::overrideable;  // Attended::backend of the GPU's short_attention
 
 /// The GPU's kernels, where they may serve: bfloat16, and torch's backends are not narrowed down to one.
-const DeviceKernels* short_kernels(const AttentionHeads& x) {
+const DeviceKernels* short_kernels(const at::Tensor& q) {
   const auto& context = at::globalContext();
   const bool free_choice = context.userEnabledFlashSDP() && context.userEnabledMemEfficientSDP() && context.userEnabledMathSDP() && context.userEnabledCuDNNSDP();
-  return x.q.scalar_type() == at::kBFloat16 && free_choice ? device_kernels(x.q) : nullptr;
+  return q.scalar_type() == at::kBFloat16 && free_choice ? device_kernels(q) : nullptr;
 }
 
 at::Tensor by_head(const at::Tensor& y_BTW, const at::Tensor& q_BHTD) {
@@ -146,8 +146,16 @@ AttentionHeads heads_of(const at::Tensor& qkv_BT3HD, int64_t heads) {
   return {parts[0], parts[1], parts[2]};
 }
 
+bool own_attention_serves(const at::Tensor& like, int64_t tokens, int64_t dim) {
+  const auto* kernels = short_kernels(like);
+  ShortAttention sizes{};
+  sizes.tokens = tokens;
+  sizes.dim = dim;
+  return kernels && kernels->attention.serves(sizes);
+}
+
 Attended attend(const AttentionHeads& x) {
-  if (const auto* kernels = short_kernels(x)) {
+  if (const auto* kernels = short_kernels(x.q)) {
     auto call = short_call(x);
     if (kernels->attention.serves(call.plan)) {
       check_launch(kernels->attention.forward(call.plan, x.q.size(0) * x.q.size(1), stream_of(x.q)), "attention");

@@ -24,6 +24,10 @@ struct Attended {
 };
 Attended attend(const AttentionHeads& heads);
 
+/// Whether attend() on tensors like this one (device and dtype) runs the GPU's own kernel for sequences of these sizes; the configuration's choice of a backend
+/// of torch's turns it off.
+bool own_attention_serves(const at::Tensor& like, int64_t tokens, int64_t dim);
+
 /// Gradients of the heads: views of one gradient of qkv, or tensors of their own.
 AttentionHeads attend_backward(const AttentionHeads& heads, const Attended& attended, const at::Tensor& dmixed_BTW);
 

@@ -2,19 +2,19 @@
 // heads alike.
 #pragma once
 
-#include "models/position_encoding.h"
+#include "models/position/fixed_angles.h"
 
 namespace liere {
 
-class Rope : public PositionEncoding {
+class Rope : public FixedAngles {
  public:
   Rope(const RopeConfig& config, const BackboneShape& shape);
-  Rotations rotations(const TokenGrid& grid, bool with_gradient) const override;
 
  private:
+  torch::Tensor angles(const TokenGrid& grid) const override;
+
   double base_;
   int64_t head_dim_;
-  torch::Tensor like_;  // empty buffer: follows the module's device and dtype
 };
 
 }  // namespace liere

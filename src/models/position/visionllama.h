@@ -2,20 +2,23 @@
 // The remaining channels (none in 2D, the last 4 of 64 in 3D) are not turned. Nothing is learned; all layers and heads alike.
 #pragma once
 
-#include "models/position_encoding.h"
+#include "models/position/fixed_angles.h"
 
 namespace liere {
 
-class VisionLlama : public PositionEncoding {
+class VisionLlama : public FixedAngles {
  public:
   VisionLlama(const VisionLlamaConfig& config, const BackboneShape& shape);
-  Rotations rotations(const TokenGrid& grid, bool with_gradient) const override;
-  void set_position_rule(PositionRule rule) override { rule_ = rule; }
+  void set_position_rule(PositionRule rule) override {
+    rule_ = rule;
+    forget();
+  }
 
  private:
+  torch::Tensor angles(const TokenGrid& grid) const override;
+
   PositionRule rule_;
   int64_t head_dim_;
-  torch::Tensor like_;  // empty buffer: follows the module's device and dtype
 };
 
 }  // namespace liere

@@ -253,7 +253,8 @@ TEST_CASE("cuda on cpu: ends of memory") {
   // Up to the next multiple of 16 bytes a write shows afterwards only.
   CHECK(failure([&] { touch(odd, 13); }).empty());
   CHECK(!odd.intact());
-  CHECK(failure([&] { LIERE_LAUNCH(touch_kernel, 1, 1, 0, nullptr, static_cast<int*>(nullptr), 0); }).find("at a null pointer") != std::string::npos);
+  int* const volatile near_null = reinterpret_cast<int*>(uintptr_t{4});
+  CHECK(failure([&] { LIERE_LAUNCH(touch_kernel, 1, 1, 0, nullptr, near_null, 2); }).find("at a null pointer") != std::string::npos);
   const auto shared = [](int at) { LIERE_LAUNCH(shared_touch_kernel, 1, 1, 40, nullptr, at); };
   CHECK(failure([&] { shared(9); }).empty());
   CHECK(failure([&] { shared(10); }) == "shared memory: an access at byte 40 of 40 (block 0, thread 0)");

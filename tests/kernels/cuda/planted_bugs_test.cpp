@@ -1,5 +1,5 @@
-// What the emulation is trusted for: small kernels as they are really written, each right once and with one fault at a time. The right one passes under every
-// schedule; the fault must show, as a message or as a result that is wrong or depends on the schedule.
+// What the emulation is trusted for: small kernels as they are really written, each right once and with one fault at a time. The right one passes
+// under every schedule; the fault must show, as a message or as a result that is wrong or depends on the schedule.
 #include <algorithm>
 #include <vector>
 
@@ -13,24 +13,24 @@ namespace {
 
 enum class Bug {
   kNone,
-  kNoBarrier,          // between writing a tile and reading it
-  kNoBarrierAfter,     // between reading a tile and writing it again
-  kNoWait,             // for copies
-  kFragments,          // two words of a fragment exchanged
-  kFragmentColumns,    // the columns of a result exchanged
-  kPastShared,         // one row too far in shared memory
-  kPastGlobal,         // one tile too far in global memory
-  kBeforeGlobal,       // one element before the array
-  kAligned,            // rows that load_matrices cannot read
-  kRace,               // all warps add to one place
-  kDivergent,          // a barrier that some threads never reach
-  kTwoBarriers,        // a barrier in each branch
-  kReturned,           // a shuffle after some lanes have returned
-  kSomeLanes,          // a shuffle that some lanes do not execute
-  kUnwritten,          // one element more than was written
-  kAtomic,             // floats added in the order in which warps come
-  kNoWarpBarrier,      // between lanes of a warp
-  kShuffleBarrier,     // a shuffle in its place
+  kNoBarrier,        // between writing a tile and reading it
+  kNoBarrierAfter,   // between reading a tile and writing it again
+  kNoWait,           // for copies
+  kFragments,        // two words of a fragment exchanged
+  kFragmentColumns,  // the columns of a result exchanged
+  kPastShared,       // one row too far in shared memory
+  kPastGlobal,       // one tile too far in global memory
+  kBeforeGlobal,     // one element before the array
+  kAligned,          // rows that load_matrices cannot read
+  kRace,             // all warps add to one place
+  kDivergent,        // a barrier that some threads never reach
+  kTwoBarriers,      // a barrier in each branch
+  kReturned,         // a shuffle after some lanes have returned
+  kSomeLanes,        // a shuffle that some lanes do not execute
+  kUnwritten,        // one element more than was written
+  kAtomic,           // floats added in the order in which warps come
+  kNoWarpBarrier,    // between lanes of a warp
+  kShuffleBarrier,   // a shuffle in its place
 };
 
 /// What a launch throws, empty when nothing.
@@ -46,8 +46,8 @@ std::string failure(F f) {
 bool says(const std::string& message, const char* text) { return message.find(text) != std::string::npos; }
 
 constexpr int kSize = 64, kTile = 16, kTiles = kSize / kTile;
-constexpr int kPadded = kTile + 8, kPaddedB = kSize + 8;                    // elements of a row in shared memory
-constexpr int kStage = kSize * kPadded + kTile * kPaddedB;                  // elements of a stage
+constexpr int kPadded = kTile + 8, kPaddedB = kSize + 8;    // elements of a row in shared memory
+constexpr int kStage = kSize * kPadded + kTile * kPaddedB;  // elements of a stage
 constexpr size_t kProductBytes = 2 * kStage * sizeof(Bfloat16Bits);
 
 template <Bug bug>
@@ -120,7 +120,8 @@ std::vector<float> expected_product() {
   for (size_t row = 0; row < kSize; ++row)
     for (size_t column = 0; column < kSize; ++column)
       for (size_t k = 0; k < kSize; ++k)
-        c[row * kSize + column] += static_cast<float>((static_cast<int>((row * kSize + k) * 7 % 19) - 9) * (static_cast<int>((k * kSize + column) * 11 % 17) - 8));
+        c[row * kSize + column] +=
+            static_cast<float>((static_cast<int>((row * kSize + k) * 7 % 19) - 9) * (static_cast<int>((k * kSize + column) * 11 % 17) - 8));
   return c;
 }
 
@@ -130,7 +131,8 @@ __global__ void sum_kernel(const float* in, int n, float* out) {
   LIERE_DYNAMIC_SHARED(float, sums);
   const int thread = static_cast<int>(threadIdx.x), warp = thread / 32, warps = static_cast<int>(blockDim.x) / 32;
   float own = 0;
-  for (int i = static_cast<int>(blockIdx.x * blockDim.x) + thread; i < n; i += static_cast<int>(gridDim.x * blockDim.x)) own += in[bug == Bug::kBeforeGlobal ? i - 1 : i];
+  for (int i = static_cast<int>(blockIdx.x * blockDim.x) + thread; i < n; i += static_cast<int>(gridDim.x * blockDim.x))
+    own += in[bug == Bug::kBeforeGlobal ? i - 1 : i];
   if (bug == Bug::kReturned && thread == 77) return;
   if (bug == Bug::kSomeLanes && thread % 32 == 5)
     own += 1;

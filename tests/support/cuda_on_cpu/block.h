@@ -1,5 +1,5 @@
-// The block of threads that the emulation is running (inside tests/support/cuda_on_cpu only): a fibre per thread, which gives the processor to the next one where
-// it waits or returns. Stacks and fibres are kept from block to block; a switch costs two dozen instructions.
+// The block of threads that the emulation is running (inside tests/support/cuda_on_cpu only): a fibre per thread, which gives the processor to the
+// next one where it waits or returns. Stacks and fibres are kept from block to block; a switch costs two dozen instructions.
 #pragma once
 
 #include <boost/context/detail/fcontext.hpp>
@@ -44,13 +44,15 @@ struct Warp {
 
 /// Where the running thread stands, for the records of shared memory.
 struct Now {
-  int thread = -1;  // -1: none runs
+  int thread = -1;                                 // -1: none runs
   uint32_t epoch = 0, block = 0, first_epoch = 0;  // barriers so far; blocks so far; the epoch at the block's start
 };
 extern Now now;
 extern std::vector<Warp> warps;
 inline uint32_t wave_of(int thread) { return warps[static_cast<size_t>(thread / kWarp)].wave; }
 
+/// Every block of a launch that is within the limits (launch.cpp).
+void run_blocks(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& kernel);
 /// Ends the running thread without unwinding it (a fault: called by the handler of SIGSEGV) and makes the launch throw runtime_error(message).
 [[noreturn]] void leave_thread(const std::string& message);
 /// Where `address` lies in the gap below the running thread's stack.

@@ -1,16 +1,14 @@
 // Blocks, fibres and barriers of the emulation.
-#include "models/kernels/cuda_device.h"
-
 #include <sys/mman.h>
 
 #include <bit>
 #include <exception>
-#include <map>
 #include <numeric>
 
+#include "models/kernels/cuda_device.h"
 #include "support/cuda_on_cpu/block.h"
 #if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/common_interface_defs.h>
+#include <sanitizer/asan_interface.h>
 #endif
 
 namespace liere::emulator {
@@ -21,8 +19,7 @@ std::vector<Warp> warps;
 
 namespace {
 
-constexpr size_t kStack = 256 << 10, kGap = 4096;  // bytes of a thread's stack and of the unreadable gap below it
-constexpr int kInvalidValue = 1, kInvalidConfiguration = 9;  // cudaErrorInvalidValue, cudaErrorInvalidConfiguration
+constexpr size_t kStack = 256 << 10, kGap = 64 << 10;  // bytes of a thread's stack and of the unreadable gap below it
 
 struct Abandoned {};  // unwinds a thread of a launch that has failed
 
@@ -38,18 +35,12 @@ Site block_site;
 uint64_t random_state = 1, style = 1;
 uint32_t ready_ranks = 0;  // warps with a lane that can run, by precedence
 uint8_t warp_of[kWarp], rank_of[kWarp];
-int error_code = 0;
 
 uint32_t draw() {
   uint64_t x = random_state += 0x9e3779b97f4a7c15;
   x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
   x = (x ^ x >> 27) * 0x94d049bb133111eb;
   return static_cast<uint32_t>(x >> 32);
-}
-
-std::map<const void*, int>& allowed() {
-  static std::map<const void*, int> bytes;
-  return bytes;
 }
 
 void jump(Context& from, Context& to) {
@@ -113,17 +104,23 @@ void release_warp(Warp& warp) {
 
 std::string named(Word word) {
   switch (word) {
-    case Word::kSync: return "__syncwarp";
-    case Word::kShuffle: return "a shuffle";
-    case Word::kMma: return "mma";
-    default: return "load_matrices";
+    case Word::kSync:
+      return "__syncwarp";
+    case Word::kShuffle:
+      return "a shuffle";
+    case Word::kMma:
+      return "mma";
+    default:
+      return "load_matrices";
   }
 }
 std::string at(const Site& site) {
   const std::string path = site.file_name();
   return " (" + path.substr(path.rfind('/') + 1) + ", line " + std::to_string(site.line()) + ")";
 }
-bool differ(const Site& a, const Site& b) { return a.line() != b.line() || (a.file_name() != b.file_name() && strcmp(a.file_name(), b.file_name()) != 0); }
+bool differ(const Site& a, const Site& b) {
+  return a.line() != b.line() || (a.file_name() != b.file_name() && strcmp(a.file_name(), b.file_name()) != 0);
+}
 std::string lanes_text(uint32_t lanes) { return std::to_string(std::popcount(lanes)) + " of 32 lanes"; }
 
 void finish() {
@@ -133,7 +130,8 @@ void finish() {
   const uint32_t bit = 1u << (now.thread % kWarp);
   warp.alive &= ~bit;
   --alive;
-  if (warp.waiting != 0 && warp.word != Word::kSync) fail(lanes_text(warp.waiting) + " wait at " + named(warp.word) + at(warp.site) + " and this lane has returned");
+  if (warp.waiting != 0 && warp.word != Word::kSync)
+    fail(lanes_text(warp.waiting) + " wait at " + named(warp.word) + at(warp.site) + " and this lane has returned");
   if (warp.waiting != 0 && warp.waiting == warp.alive) release_warp(warp);
   if (alive > 0 && at_block == alive) release_block();
 }
@@ -169,9 +167,14 @@ void make_fibre(Thread& thread) {
     thread.context.bottom = static_cast<unsigned char*>(space) + kGap;
     thread.context.size = kStack;
   }
+#if defined(__SANITIZE_ADDRESS__)
+  // The frames of a fibre that a fault or a smaller launch has left were never cleaned up.
+  __asan_unpoison_memory_region(static_cast<const unsigned char*>(thread.context.bottom) - kGap, kGap + kStack);
+#endif
   // Stacks begin at different places of their pages: at the same one they would fight for the same lines of the cache.
   const size_t used = kStack - static_cast<size_t>(&thread - threads.data()) * 192 % 4096;
-  thread.context.at = boost::context::detail::make_fcontext(const_cast<unsigned char*>(static_cast<const unsigned char*>(thread.context.bottom)) + used, used, body);
+  thread.context.at =
+      boost::context::detail::make_fcontext(const_cast<unsigned char*>(static_cast<const unsigned char*>(thread.context.bottom)) + used, used, body);
   thread.lost = false;
 }
 
@@ -187,7 +190,8 @@ void order_warps() {
   std::string text = "divergent barrier: " + std::to_string(at_block) + " of " + std::to_string(threads.size()) + " threads wait at __syncthreads";
   if (at_block) text += at(block_site);
   for (const auto& warp : warps)
-    if (warp.waiting) text += ", " + lanes_text(warp.waiting) + " of warp " + std::to_string(&warp - warps.data()) + " at " + named(warp.word) + at(warp.site);
+    if (warp.waiting)
+      text += ", " + lanes_text(warp.waiting) + " of warp " + std::to_string(&warp - warps.data()) + " at " + named(warp.word) + at(warp.site);
   throw std::runtime_error(text + ", " + std::to_string(static_cast<int>(threads.size()) - alive) + " threads have returned" + whereabouts());
 }
 
@@ -231,19 +235,10 @@ void run_block(size_t shared_bytes) {
   end_shared();
 }
 
-int check_limits(dim3 grid, dim3 block, size_t shared_bytes, size_t most_shared) {
-  const uint64_t count = uint64_t{block.x} * block.y * block.z;
-  if (count == 0 || count > kMostThreads || block.z > 64) return kInvalidConfiguration;
-  if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > 0x7fffffffu || grid.y > 65535 || grid.z > 65535) return kInvalidConfiguration;
-  return shared_bytes > most_shared ? kInvalidValue : 0;
-}
+}  // namespace
 
-void run(dim3 grid, dim3 block, size_t shared_bytes, size_t most_shared, const std::function<void()>& which) {
+void run_blocks(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& which) {
   if (now.thread >= 0) throw std::runtime_error("a kernel launches a kernel");
-  if (const int code = check_limits(grid, block, shared_bytes, most_shared)) {
-    error_code = code;
-    return;
-  }
   const FaultGuard guard;
   grid_size = grid;
   block_size = block;
@@ -272,8 +267,6 @@ void run(dim3 grid, dim3 block, size_t shared_bytes, size_t most_shared, const s
   }
 }
 
-}  // namespace
-
 void set_schedule(uint64_t seed) {
   random_state = seed;
   style = seed % 4;
@@ -281,7 +274,8 @@ void set_schedule(uint64_t seed) {
 
 void block_barrier(Site where) {
   end_slice();
-  if (at_block > 0 && differ(block_site, where)) fail("divergent barrier: this thread waits at __syncthreads" + at(where) + ", others at __syncthreads" + at(block_site));
+  if (at_block > 0 && differ(block_site, where))
+    fail("divergent barrier: this thread waits at __syncthreads" + at(where) + ", others at __syncthreads" + at(block_site));
   block_site = where;
   running().state = State::kAtBlock;
   if (++at_block == alive) release_block();
@@ -328,19 +322,5 @@ bool in_stack_gap(const void* address) {
   const auto* bottom = static_cast<const unsigned char*>(running().context.bottom);
   return address < bottom && address >= bottom - kGap;
 }
-
-void run_grid(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& which) { run(grid, block, shared_bytes, kMostSharedBytes, which); }
-
-void launch(const void* which, dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& call) {
-  const auto more = allowed().find(which);
-  run(grid, block, shared_bytes, more == allowed().end() ? kSharedBytesByDefault : static_cast<size_t>(more->second), call);
-}
-
-int allow_shared_memory(const void* which, int bytes) {
-  if (bytes < 0 || static_cast<size_t>(bytes) > kMostSharedBytes) return error_code = kInvalidValue;
-  allowed()[which] = std::max(bytes, static_cast<int>(kSharedBytesByDefault));
-  return 0;
-}
-int take_launch_error() { return std::exchange(error_code, 0); }
 
 }  // namespace liere::emulator

@@ -1,11 +1,12 @@
-// Executes CUDA kernels on the CPU: a fibre (Boost.Context) per thread, blocks one after another. Which warp runs, and when, is drawn by a seed: at random, or one
-// warp as far ahead of the others as its barriers allow. What shows, as std::runtime_error or as a result that is wrong or depends on the seed:
+// Executes CUDA kernels on the CPU: a fibre (Boost.Context) per thread, blocks one after another. Which warp runs, and when, is drawn by a seed: at
+// random, or one warp as far ahead of the others as its barriers allow. What shows, as std::runtime_error or as a result that is wrong or depends on
+// the seed:
 //  - shared memory (shared_memory.h): an index out of bounds, a race, bytes read that nobody wrote (they are NaN), a copy that is not waited for;
 //  - global memory: an index out of bounds or a null pointer, in tests that use guarded_array.h;
 //  - barriers that some threads never reach, words of the warp that not all lanes execute together, limits of a launch.
-// What does not: races in global memory but by their effect (run_schedules), the order in which stores of one thread become visible to others, blocks that wait
-// for each other, rounding inside mma, speed, and what the emulation misunderstands itself.
-// Included by src/models/kernels/cuda_device.h in place of CUDA's headers, none of which it needs.
+// What does not: races in global memory but by their effect (run_schedules), the order in which stores of one thread become visible to others, blocks
+// that wait for each other, rounding inside mma, speed, and what the emulation misunderstands itself. Included by src/models/kernels/cuda_device.h in
+// place of CUDA's headers, none of which it needs.
 #pragma once
 
 #include <cstddef>
@@ -69,11 +70,11 @@ extern dim3 thread_index, block_index, block_size, grid_size;
 /// What a launch may ask for on the smallest of the GPUs meant (sm_86): bytes of shared memory in all, and without allow_shared_memory().
 constexpr size_t kMostSharedBytes = 101376, kSharedBytesByDefault = 48 << 10;
 
-/// The seed of the order in which threads run; each launch goes on drawing. seed % 4: 0 any warp at any time, 1 warps in a random order of precedence, 2 the
-/// first warp runs ahead, 3 the last.
+/// The seed of the order in which threads run; each launch goes on drawing. seed % 4: 0 any warp at any time, 1 warps in a random order of
+/// precedence, 2 the first warp runs ahead, 3 the last.
 void set_schedule(uint64_t seed);
-/// Runs `kernel` for every thread of every block. Throws std::runtime_error where threads wait at different barriers for ever, and what else is said above;
-/// a launch beyond the limits runs nothing and leaves its error to launch_error().
+/// Runs `kernel` for every thread of every block. Throws std::runtime_error where threads wait at different barriers for ever, and what else is said
+/// above; a launch beyond the limits runs nothing and leaves its error to launch_error().
 void run_grid(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& kernel);
 /// The same for a kernel that must have been allowed more than 48 KB of shared memory.
 void launch(const void* which, dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()>& kernel);

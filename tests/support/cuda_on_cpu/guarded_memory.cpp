@@ -29,7 +29,8 @@ std::string describe(const unsigned char* address) {
       return "global memory: an access at byte " + std::to_string(address - region.at) + " of an array of " + std::to_string(region.bytes);
   char text[32];
   snprintf(text, sizeof(text), "%p", static_cast<const void*>(address));
-  return std::string("global memory: an access at ") + (address ? text : "a null pointer") + ", which belongs to no array";
+  const bool null = reinterpret_cast<uintptr_t>(address) < kPage;
+  return std::string("global memory: an access at ") + (null ? "a null pointer" : text) + ", which belongs to no array";
 }
 
 struct sigaction before;
@@ -52,7 +53,7 @@ FaultGuard::FaultGuard() : before_(std::make_unique<Before>()) {
   own.ss_sp = stack;
   own.ss_size = sizeof(stack);
   sigaltstack(&own, &before_->stack);
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_sigaction = on_fault;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;  // the handler does not return
   sigaction(SIGSEGV, &action, &before);

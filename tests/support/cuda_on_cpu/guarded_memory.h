@@ -1,6 +1,7 @@
-// Arrays in "global memory" whose ends a kernel cannot pass unseen: an unreadable page follows the array directly (Guard::kBehind) or precedes it (kBefore), and a
-// launch that touches it throws std::runtime_error with block, thread and byte. Behind an array whose bytes are no multiple of `alignment` the last bytes before the
-// page can still be read; writes to them show in intact(). On the other side of the array it is the same for up to a page.
+// Arrays in "global memory" whose ends a kernel cannot pass unseen: an unreadable page follows the array directly (Guard::kBehind) or precedes it
+// (kBefore), and a launch that touches it throws std::runtime_error with block, thread and byte. Behind an array whose bytes are no multiple of
+// `alignment` the last bytes before the page can still be read; writes to them show in intact(). On the other side of the array it is the same for up
+// to a page.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +21,8 @@ class GuardedBytes {
  public:
   /// `alignment`: of the array's first byte, a power of two up to 4096.
   GuardedBytes(size_t bytes, size_t alignment, Guard guard);
-  GuardedBytes(GuardedBytes&& other) noexcept : space_(std::exchange(other.space_, nullptr)), pages_(other.pages_), at_(other.at_), bytes_(other.bytes_) {}
+  GuardedBytes(GuardedBytes&& other) noexcept
+      : space_(std::exchange(other.space_, nullptr)), pages_(other.pages_), at_(other.at_), bytes_(other.bytes_) {}
   ~GuardedBytes();
   unsigned char* at() const { return at_; }
   /// Whether the bytes between the array and the pages are as they were.
@@ -42,7 +44,8 @@ class GuardedArray {
   static_assert(std::is_trivially_copyable_v<T>);
   explicit GuardedArray(size_t count, Guard guard = Guard::kBehind, size_t alignment = 16)
       : bytes_(count * sizeof(T), alignment < alignof(T) ? alignof(T) : alignment, guard), count_(count) {}
-  explicit GuardedArray(const std::vector<T>& values, Guard guard = Guard::kBehind, size_t alignment = 16) : GuardedArray(values.size(), guard, alignment) {
+  explicit GuardedArray(const std::vector<T>& values, Guard guard = Guard::kBehind, size_t alignment = 16)
+      : GuardedArray(values.size(), guard, alignment) {
     for (size_t i = 0; i < count_; ++i) data()[i] = values[i];
   }
   T* data() const { return reinterpret_cast<T*>(bytes_.at()); }

@@ -11,8 +11,8 @@
 
 namespace liere {
 
-/// Calls f under `n` schedules (4 has each kind once) and returns what it returned: an array of plain elements (std::data, std::size), the same bits each time.
-/// Throws std::runtime_error where two differ.
+/// Calls f under `n` schedules (4 has each kind once) and returns what it returned: an array of plain elements (std::data, std::size), the same bits
+/// each time. Throws std::runtime_error where two differ.
 template <class F>
 auto run_schedules(int n, F f) {
   emulator::set_schedule(0);
@@ -24,8 +24,8 @@ auto run_schedules(int n, F f) {
     if (std::size(first) != std::size(other)) throw std::runtime_error("the size of the result depends on the order of the threads");
     for (size_t i = 0; i < std::size(first); ++i)
       if (memcmp(std::data(first) + i, std::data(other) + i, sizeof(*std::data(first))) != 0)
-        throw std::runtime_error("the result depends on the order of the threads: element " + std::to_string(i) + " differs between the schedules 0 and " +
-                                 std::to_string(seed));
+        throw std::runtime_error("the result depends on the order of the threads: element " + std::to_string(i) +
+                                 " differs between the schedules 0 and " + std::to_string(seed));
   }
   emulator::set_schedule(1);
   return first;

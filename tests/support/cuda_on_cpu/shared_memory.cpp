@@ -1,5 +1,5 @@
-// The records behind shared_memory.h. A cell per two bytes keeps the last write and the reads since the last barrier, told apart by epoch (barriers of the block
-// so far) and wave (__syncwarps of the warp so far); numbers grow from launch to launch, so that nothing needs to be cleared.
+// The records behind shared_memory.h. A cell per two bytes keeps the last write and the reads since the last barrier, told apart by epoch (barriers
+// of the block so far) and wave (__syncwarps of the warp so far); numbers grow from launch to launch, so that nothing needs to be cleared.
 #include "support/cuda_on_cpu/shared_memory.h"
 
 #include <sys/mman.h>
@@ -60,7 +60,8 @@ unsigned char* shared_space_end() {
 std::string place(const Cell& cell) { return "byte " + std::to_string((&cell - cells.data()) * static_cast<ptrdiff_t>(kGrain)); }
 [[noreturn]] void race(const Cell& cell, const Access& other, const char* first, const char* second) {
   std::string who = "several threads";
-  if (other.warp != kSeveral) who = other.lane == kSeveral ? "lanes of warp " + std::to_string(other.warp) : "thread " + std::to_string(other.warp * kWarp + other.lane);
+  if (other.warp != kSeveral)
+    who = other.lane == kSeveral ? "lanes of warp " + std::to_string(other.warp) : "thread " + std::to_string(other.warp * kWarp + other.lane);
   fail("shared memory: a race at " + place(cell) + ": " + who + " " + first + " it and this thread " + second + " it, with no barrier between");
 }
 
@@ -94,7 +95,8 @@ void each_cell(const void* at, size_t bytes, F f) {
   for (size_t i = first / kGrain; i < (first + bytes) / kGrain; ++i) f(cells[i]);
 }
 void check_flight(const Cell& cell, const char* what) {
-  if (cell.flight == now.block) fail("shared memory: " + place(cell) + " is " + what + " while a copy_async into it is under way: copy_async_wait and a barrier come first");
+  if (cell.flight == now.block)
+    fail("shared memory: " + place(cell) + " is " + what + " while a copy_async into it is under way: copy_async_wait and a barrier come first");
 }
 bool written(const Cell& cell) { return cell.write.epoch >= now.first_epoch || cell.lent == now.block; }
 
@@ -206,7 +208,8 @@ void wait_for_copies(int newest) {
 }
 
 void check_alignment(const void* at, size_t alignment, const char* what) {
-  if (reinterpret_cast<uintptr_t>(at) % alignment != 0) fail(std::string(what) + ": the address is not a multiple of " + std::to_string(alignment) + " bytes");
+  if (reinterpret_cast<uintptr_t>(at) % alignment != 0)
+    fail(std::string(what) + ": the address is not a multiple of " + std::to_string(alignment) + " bytes");
 }
 
 }  // namespace liere::emulator

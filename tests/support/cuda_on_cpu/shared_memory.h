@@ -1,7 +1,7 @@
-// Shared memory as the emulation sees it: every access stays inside the block's bytes, and is recorded so that races show. Two threads that touch the same bytes,
-// one of them writing, must have a __syncthreads between them or, in one warp, a __syncwarp; a shuffle does not order memory. An access through [] is a read or a
-// write as it stands. raw() of constants is a read; other raw() is a read, and a write of the bytes that have changed when the thread next waits: a write of what
-// was there already stays unseen. Single bytes are not recorded (a record covers two), nor is global memory.
+// Shared memory as the emulation sees it: every access stays inside the block's bytes, and is recorded so that races show. Two threads that touch the
+// same bytes, one of them writing, must have a __syncthreads between them or, in one warp, a __syncwarp; a shuffle does not order memory. An access
+// through [] is a read or a write as it stands. raw() of constants is a read; other raw() is a read, and a write of the bytes that have changed when
+// the thread next waits: a write of what was there already stays unseen. Single bytes are not recorded (a record covers two), nor is global memory.
 #pragma once
 
 #include <cstddef>
@@ -16,8 +16,8 @@ unsigned char* shared_begin();
 unsigned char* shared_end();
 [[noreturn]] void fail(const std::string& what);
 
-/// Records of what the running thread does with shared memory; each throws std::runtime_error at a race, or where a copy_async is under way. `whole`: bytes
-/// that nobody has written are an error too.
+/// Records of what the running thread does with shared memory; each throws std::runtime_error at a race, or where a copy_async is under way. `whole`:
+/// bytes that nobody has written are an error too.
 void shared_read(const void* at, size_t bytes, bool whole);
 void shared_write(const void* at, size_t bytes);
 void shared_atomic(const void* at, size_t bytes);
@@ -37,7 +37,8 @@ class SharedPointer;
 
 namespace emulator {
 
-/// What p[i] is: it reads when converted and writes when assigned to. It has no name of its own: `auto x = p[i]` does not compile for scalars, write the type.
+/// What p[i] is: it reads when converted and writes when assigned to. It has no name of its own: `auto x = p[i]` does not compile for scalars, write
+/// the type.
 template <class T, bool kClass = std::is_class_v<T>>
 class Element {
  public:
@@ -52,15 +53,33 @@ class Element {
     return *at_ = value;
   }
   T operator=(Element&& other) && { return std::move(*this) = static_cast<T>(std::move(other)); }
-  T operator+=(T value) && { return change([value](T& x) { x += value; }); }
-  T operator-=(T value) && { return change([value](T& x) { x -= value; }); }
-  T operator*=(T value) && { return change([value](T& x) { x *= value; }); }
-  T operator/=(T value) && { return change([value](T& x) { x /= value; }); }
-  T operator|=(T value) && { return change([value](T& x) { x |= value; }); }
-  T operator&=(T value) && { return change([value](T& x) { x &= value; }); }
-  T operator^=(T value) && { return change([value](T& x) { x ^= value; }); }
-  T operator++() && { return change([](T& x) { ++x; }); }
-  T operator--() && { return change([](T& x) { --x; }); }
+  T operator+=(T value) && {
+    return change([value](T& x) { x += value; });
+  }
+  T operator-=(T value) && {
+    return change([value](T& x) { x -= value; });
+  }
+  T operator*=(T value) && {
+    return change([value](T& x) { x *= value; });
+  }
+  T operator/=(T value) && {
+    return change([value](T& x) { x /= value; });
+  }
+  T operator|=(T value) && {
+    return change([value](T& x) { x |= value; });
+  }
+  T operator&=(T value) && {
+    return change([value](T& x) { x &= value; });
+  }
+  T operator^=(T value) && {
+    return change([value](T& x) { x ^= value; });
+  }
+  T operator++() && {
+    return change([](T& x) { ++x; });
+  }
+  T operator--() && {
+    return change([](T& x) { --x; });
+  }
   SharedPointer<T> operator&() && { return SharedPointer<T>(at_); }
 
  private:
