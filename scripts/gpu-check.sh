@@ -78,7 +78,7 @@ try() { # try SECONDS LABEL COMMAND...; a function keeps to $limit by itself
     failures=$((failures + 1))
     return 1
   fi
-  if [ "$limit" -gt "$left" ]; then limit=$left; fi
+  if [ "$limit" -gt "$left" ] || [ -n "$rehearse" ]; then limit=$left; fi # a rehearsal may be on a busy machine
   printf '\n=== %s: %s\n' "$label" "$*" >>"$out/$piece.log"
   if [ "$(type -t "$1")" = function ]; then
     "$@" >"$work/last.log" 2>&1 </dev/null || code=$?
@@ -185,7 +185,7 @@ piece_steps() {
   local seconds=5 warmup=8 encodings='absolute visionllama rope_mixed liere_8 liere_64 absolute' others='absolute rope_mixed liere_64' encoding number=0
   local cifar=(train.batch_size=512) imagenet=('model.input_size=[224,224]' 'model.patch=[16,16]' train.batch_size=256) video=('model.input_size=[448,448]' 'model.patch=[16,16]' train.batch_size=64)
   if [ -n "$rehearse" ]; then
-    seconds=0.05 warmup=1 encodings='absolute liere_8 absolute' others=liere_8
+    seconds=0.05 warmup=1 encodings='absolute liere_64 absolute' others=liere_64
     cifar=(model.preset=custom model.width=64 model.depth=1 model.heads=1 model.mlp=64 train.batch_size=2 'model.input_size=[8,8]' threads=1)
     imagenet=("${cifar[@]}") video=("${cifar[@]}")
   fi
@@ -221,12 +221,22 @@ piece_steps() {
 }
 
 # Stopped after a while as a scheduler would (75), resumed by the same command, stopped, and finished 20 steps later.
-interrupted() { # interrupted SECONDS COMMAND...: exit code 75 is the good end
-  local code=0
-  timeout --preserve-status -s INT -k 45 "$@" || code=$?
+interrupted() { # interrupted RUN SECONDS COMMAND...: after so long, and not before it has logged a step; exit code 75 is the good end
+  local code=0 pid before started=$SECONDS metrics=$1/metrics.jsonl seconds=$2
+  shift 2
+  before=$(logged_steps "$metrics")
+  env --default-signal=INT "$@" &
+  pid=$!
+  while kill -0 "$pid" 2>/dev/null && [ $((SECONDS - started)) -lt "$limit" ]; do
+    if [ $((SECONDS - started)) -ge "$seconds" ] && [ "$(logged_steps "$metrics")" -gt "$before" ]; then break; fi
+    sleep 0.2
+  done
+  kill -INT "$pid" 2>/dev/null
+  wait "$pid" || code=$?
   echo "exit code $code, 75 was expected"
   [ "$code" = 75 ]
 }
+logged_steps() { cat "$1" 2>/dev/null | grep -c '"event":"train"' || true; }
 newest_step() { find "$1/checkpoints" -name 'step-*.safetensors' | sed 's/.*step-0*\([0-9]*\)\..*/\1/' | sort -n | tail -n 1; }
 piece_train() {
   local config=cifar100_liere.yaml folder=$work/run keys=("device=$device") length=75
@@ -237,10 +247,10 @@ piece_train() {
   if [ -n "$rehearse" ]; then config=arrows_tiny_liere.yaml length=2 keys+=(train.epochs=1000 schedule.epochs=2 threads=1 log.every_steps=1); fi
   keys+=(checkpoint.every_steps=100 log.flush_seconds=1)
   note "       $config"
-  try $((length + 60)) 'trained until it was stopped' interrupted $length "$train" --config $config --output "$folder" "${keys[@]}" || return
+  try $((length + 60)) 'trained until it was stopped' interrupted "$folder" $length "$train" --config $config --output "$folder" "${keys[@]}" || return
   local first second
   first=$(newest_step "$folder")
-  try $((length + 60)) 'resumed, and stopped again' interrupted $length "$train" --config $config --output "$folder" "${keys[@]}" --resume || return
+  try $((length + 60)) 'resumed, and stopped again' interrupted "$folder" $length "$train" --config $config --output "$folder" "${keys[@]}" --resume || return
   second=$(newest_step "$folder")
   note "       checkpoints at steps $first and $second"
   if [ "$second" -le "$first" ]; then
