@@ -22,8 +22,9 @@ configure_file(cmake/run.sh.in ${CMAKE_BINARY_DIR}/package/run @ONLY)
 install(PROGRAMS ${CMAKE_BINARY_DIR}/package/run DESTINATION libexec)
 
 # The libraries are read off the programs of the build folder, whose DT_RPATH finds LibTorch; what is left out is not followed further.
+# Ours are installed as targets.
 get_property(installed GLOBAL PROPERTY LIERE_INSTALLED)
-set(outside libtorch libc10 libshm libcudart libcupti libgomp libcuda libnv libnccl libcublas libcudnn
+set(outside libliere libtorch libc10 libshm libcudart libcupti libgomp libcuda libnv libnccl libcublas libcudnn
   libc[.]so libm[.]so libstdc[+][+] libgcc_s libdl[.]so libpthread librt[.]so libutil[.]so ld-linux)
 list(JOIN outside | outside)
 set(programs "")

@@ -175,7 +175,7 @@ TEST_CASE("doctor: variables that change the program, and no others") {
   CHECK(topic(environment_findings({}), "SLURM").text == "not in a job");
 }
 
-TEST_CASE("doctor: the report is one line a finding; the first broken one gives the exit code") {
+TEST_CASE("doctor: the report is one line a finding, and the first broken one gives the exit code") {
   DoctorReport report{{{Verdict::kGood, "GPU", "fine"}, {Verdict::kWarning, "cores", "few"}}};
   CHECK(report.exit_code() == ExitCode::kDone);
   CHECK_THAT(describe(report), test::has("\nok       GPU            fine\nWARNING  cores          few\nnothing broken, 1 warning\n"));

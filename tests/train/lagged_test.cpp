@@ -90,7 +90,7 @@ TEST_CASE("step records: two at most, in order, of their own lengths", "[lagged]
   CHECK_THROWS_AS(records.put(torch::zeros({3}, torch::kFloat32)), Error);
 }
 
-TEST_CASE("device batches: the loader's, also when fetched ahead; an end stays an end and an error comes at its batch's turn", "[lagged]") {
+TEST_CASE("device batches: the loader's, also when fetched ahead, where an end stays an end and an error comes at its batch's turn", "[lagged]") {
   TemporaryFolder folder;
   Trainer trainer(tiny_run(folder.path() / "run"), torch::kCPU);
   const auto loader = [&](int64_t batches, bool fails) {
