@@ -10,17 +10,6 @@
 namespace liere {
 namespace {
 
-/// What a launch throws, empty when nothing.
-template <class F>
-std::string failure(F f) {
-  try {
-    f();
-  } catch (const std::exception& e) {
-    return e.what();
-  }
-  return "";
-}
-
 // Fragments by the layout that stands in cuda_device.h, element by element: A [16, 16], B [16, 8], D [16, 8], row after row.
 template <class T>
 __global__ void fragment_kernel(const T* a, const T* b, float* d) {

@@ -33,16 +33,6 @@ enum class Bug {
   kShuffleBarrier,   // a shuffle in its place
 };
 
-/// What a launch throws, empty when nothing.
-template <class F>
-std::string failure(F f) {
-  try {
-    f();
-  } catch (const std::exception& e) {
-    return e.what();
-  }
-  return "";
-}
 bool says(const std::string& message, const char* text) { return message.find(text) != std::string::npos; }
 
 constexpr int kSize = 64, kTile = 16, kTiles = kSize / kTile;

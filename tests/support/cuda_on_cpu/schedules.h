@@ -1,4 +1,4 @@
-// A kernel's result must not depend on the order in which its threads run.
+// What tests ask of a launch: the same result in whatever order its threads run, and what it throws.
 #pragma once
 
 #include <cstring>
@@ -10,6 +10,17 @@
 #include "models/kernels/cuda_device.h"
 
 namespace liere {
+
+/// What a launch throws, empty when nothing.
+template <class F>
+std::string failure(F f) {
+  try {
+    f();
+  } catch (const std::exception& e) {
+    return e.what();
+  }
+  return "";
+}
 
 /// Calls f under `n` schedules (4 has each kind once) and returns what it returned: an array of plain elements (std::data, std::size), the same bits
 /// each time. Throws std::runtime_error where two differ.
