@@ -21,6 +21,7 @@ namespace {
 /// What the forms work on: one layer's generators, positions, and a gradient of R.
 struct Problem {
   at::Tensor generators_nLHKE, positions_Nn, cotangent_LNHKbb;
+  at::Tensor rays;  // ray_table_tensor, on a GPU
   int64_t block;
 
   Problem(const RotationsBenchConfig& config, int64_t b, const TokenGrid& grid, torch::Device device) : block(b) {
@@ -30,6 +31,7 @@ struct Problem {
     initialize_uniform(generators_nLHKE, /*seed=*/0, "generators", 0, config.init_scale);
     cotangent_LNHKbb = at::empty({1, positions_Nn.size(0), config.heads, blocks, b, b}, at::kFloat);
     initialize_normal(cotangent_LNHKbb, /*seed=*/0, "cotangent");
+    if (!device.is_cpu()) rays = ray_table_tensor(positions_Nn, device);
     for (auto* x : {&positions_Nn, &generators_nLHKE, &cotangent_LNHKbb}) *x = x->to(device);
   }
   int64_t matrices() const { return cotangent_LNHKbb.numel() / (block * block); }
@@ -39,10 +41,10 @@ struct Result {
   at::Tensor rotations_LNHKbb, gradient_nLHKE;
 };
 
-Result by_path(const Problem& p, RotationPath path, at::ScalarType dtype) {
+Result by_path(const Problem& p, RotationPath path, at::ScalarType dtype, const at::Tensor& rays = {}) {
   const auto generators = p.generators_nLHKE.to(dtype), positions = p.positions_Nn.to(dtype);
-  const auto r = rotation_exp(generators, positions, p.block, path);
-  return {r, rotation_exp_gradient(generators, positions, at::matmul(p.cotangent_LNHKbb.to(dtype), r.transpose(-2, -1)), path)};
+  const auto r = rotation_exp(generators, positions, p.block, path, {rays, {}});
+  return {r, rotation_exp_gradient(generators, positions, at::matmul(p.cotangent_LNHKbb.to(dtype), r.transpose(-2, -1)), path, {rays, r})};
 }
 
 /// The CPU's kernels called as rotation_exp calls them, but with or without rays.
@@ -123,10 +125,10 @@ struct Form {
   std::optional<SkewExpWork> work;  // products computed, where they are counted
 };
 
-Form path_form(const char* name, const Problem& p, const at::Tensor& x, RotationPath path) {
-  const auto forward = [&p, path] { rotation_exp(p.generators_nLHKE, p.positions_Nn, p.block, path); };
-  return {name, forward, [&p, x, path, forward] { forward(), rotation_exp_gradient(p.generators_nLHKE, p.positions_Nn, x, path); },
-          [&p, path] { return by_path(p, path, at::kFloat); }, {}};
+Form path_form(const char* name, const Problem& p, const at::Tensor& x, RotationPath path, const at::Tensor& rays = {}) {
+  const auto forward = [&p, path, rays] { return rotation_exp(p.generators_nLHKE, p.positions_Nn, p.block, path, {rays, {}}); };
+  return {name, [forward] { forward(); }, [&p, x, path, rays, forward] { rotation_exp_gradient(p.generators_nLHKE, p.positions_Nn, x, path, {rays, forward()}); },
+          [&p, path, rays] { return by_path(p, path, at::kFloat, rays); }, {}};
 }
 
 Form kernels_form(const char* name, const Problem& p, bool rays) {
@@ -153,7 +155,8 @@ std::vector<Form> forms_of(const Problem& problem, bool with_torch, torch::Devic
     forms.push_back(kernels_form("kernels", problem, true));
     forms.push_back(kernels_form("kernels without rays", problem, false));
   } else {
-    forms.push_back(path_form("kernels", problem, x, RotationPath::kKernels));
+    forms.push_back(path_form("kernels", problem, x, RotationPath::kKernels, problem.rays));
+    forms.push_back(path_form("kernels without rays", problem, x, RotationPath::kKernels));
   }
   forms.push_back(path_form("reference", problem, x, RotationPath::kReference));
   if (with_torch) forms.push_back(torch_form(problem));

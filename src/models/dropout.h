@@ -14,6 +14,7 @@ struct DropoutKey {
   uint64_t seed = 0;
   int64_t step = 0;
   torch::Tensor slots_B;  // int64, CPU: the global slot of each row of the batch
+  torch::Tensor step_on_device;  // int64, one element beside x: where defined, the step that counts is the one that stands there when the work runs (train/step_graph.h)
 
   /// Whether row i is slot slots_B[0] + i: kernels then need no table.
   bool has_consecutive_slots() const;

@@ -40,7 +40,7 @@ struct Call : torch::CustomClassHolder {
   at::SDPBackend backend = at::SDPBackend::flash_attention;  // that forward's attention ran on
 };
 
-enum Saved { kX, kMean1, kRstd1, kNormed1, kQkv, kMixed, kLse, kSeed, kOffset, kMask1, kY, kMean2, kRstd2, kNormed2, kHiddenIn, kMask2, kHidden, kMask3, kSavedCount };
+enum Saved { kX, kMean1, kRstd1, kNormed1, kQkv, kMixed, kLse, kSeed, kOffset, kMask1, kY, kMean2, kRstd2, kNormed2, kHiddenIn, kMask2, kHidden, kMask3, kNarrowQkv, kNarrowOut, kNarrowFc1, kNarrowFc2, kSavedCount };
 enum Weight { kNorm1Weight, kNorm1Bias, kQkvWeight, kQkvBias, kOut, kOutBias, kNorm2Weight, kNorm2Bias, kFc1, kFc1Bias, kFc2, kFc2Bias, kWeightCount };
 using Tensors = std::vector<at::Tensor>;
 
@@ -53,6 +53,7 @@ MaskPlan mask_plan(const Call& call, DropoutSite site, int64_t tokens, const at:
   plan.slots = in<int64_t>(call.slots_B);
   plan.first_slot = *call.dropout->slots_B.const_data_ptr<int64_t>();
   plan.step = static_cast<uint32_t>(call.dropout->step);
+  plan.device_step = in<int64_t>(call.dropout->step_on_device);
   plan.site = static_cast<uint32_t>(call.settings.layer * 8 + static_cast<int64_t>(site));
   plan.key = stream_key(call.dropout->seed, Purpose::kDropout);
   plan.threshold = static_cast<uint32_t>(std::ceil(call.settings.dropout * 0x1p32));
@@ -121,7 +122,7 @@ NormPlan norm_plan(const Call& call, const at::Tensor& weight, const at::Tensor&
   return {in<float>(weight), in<float>(bias), static_cast<float>(call.settings.norm_eps), out<float>(mean), out<float>(rstd)};
 }
 
-at::Tensor project(const at::Tensor& x, const at::Tensor& weight) { return at::mm(x, weight.to(x.scalar_type()).t()); }
+at::Tensor project(const at::Tensor& x, const at::Tensor& weight) { return at::mm(x, weight.t()); }
 
 template <class T>
 at::Tensor forward_block(Call& call, const at::Tensor& x_BTW, const Tensors& w, Tensors& s) {
@@ -130,12 +131,16 @@ at::Tensor forward_block(Call& call, const at::Tensor& x_BTW, const Tensors& w, 
   const auto wide = x_BTW.options().requires_grad(false), narrow = wide.dtype(call.dtype);
   s.resize(kSavedCount);
   s[kX] = x_BTW;
+  s[kNarrowQkv] = w[kQkvWeight].to(call.dtype);
+  s[kNarrowOut] = w[kOut].to(call.dtype);
+  s[kNarrowFc1] = w[kFc1].to(call.dtype);
+  s[kNarrowFc2] = w[kFc2].to(call.dtype);
   for (const int i : {kMean1, kRstd1, kMean2, kRstd2}) s[i] = at::empty({rows}, wide);
   s[kNormed1] = at::empty({rows, width}, narrow);
   kernels.add_norm({.rows = rows, .width = width, .x = in<float>(x_BTW), .normed = out<T>(s[kNormed1]),
                                  .norm = norm_plan(call, w[kNorm1Weight], w[kNorm1Bias], s[kMean1], s[kRstd1])});
 
-  s[kQkv] = project(s[kNormed1], w[kQkvWeight]).view({x_BTW.size(0), tokens, 3 * width});
+  s[kQkv] = project(s[kNormed1], s[kNarrowQkv]).view({x_BTW.size(0), tokens, 3 * width});
   if (w[kQkvBias].defined()) s[kQkv].add_(w[kQkvBias].to(call.dtype));
   const auto heads = heads_of(s[kQkv], call.settings.heads);
   if (call.rotations.kind != Rotations::Kind::kNone) turn({heads.q, heads.k}, {heads.q, heads.k}, call.rotations);
@@ -149,12 +154,12 @@ at::Tensor forward_block(Call& call, const at::Tensor& x_BTW, const Tensors& w, 
   s[kMask1] = mask_bits(call, rows, width, x_BTW);
   s[kY] = at::empty({rows, width}, wide);
   s[kNormed2] = at::empty({rows, width}, narrow);
-  const auto projected = project(s[kMixed].view({rows, width}), w[kOut]);
+  const auto projected = project(s[kMixed].view({rows, width}), s[kNarrowOut]);
   kernels.add_norm({.rows = rows, .width = width, .x = in<float>(x_BTW), .branch = in<T>(projected), .branch_bias = in<float>(w[kOutBias]),
                                  .mask = mask_plan(call, DropoutSite::kAttentionOut, tokens, s[kMask1]), .y = out<float>(s[kY]), .normed = out<T>(s[kNormed2]),
                                  .norm = norm_plan(call, w[kNorm2Weight], w[kNorm2Bias], s[kMean2], s[kRstd2])});
 
-  s[kHiddenIn] = project(s[kNormed2], w[kFc1]);
+  s[kHiddenIn] = project(s[kNormed2], s[kNarrowFc1]);
   s[kMask2] = mask_bits(call, rows, hidden, x_BTW);
   s[kHidden] = at::empty_like(s[kHiddenIn]);
   kernels.gelu({.rows = rows, .width = hidden, .branch = in<T>(s[kHiddenIn]), .bias = in<float>(w[kFc1Bias]),
@@ -162,7 +167,7 @@ at::Tensor forward_block(Call& call, const at::Tensor& x_BTW, const Tensors& w, 
 
   s[kMask3] = mask_bits(call, rows, width, x_BTW);
   const auto result = at::empty(x_BTW.sizes(), wide);
-  const auto mlp_out = project(s[kHidden], w[kFc2]);
+  const auto mlp_out = project(s[kHidden], s[kNarrowFc2]);
   kernels.add_norm({.rows = rows, .width = width, .x = in<float>(s[kY]), .branch = in<T>(mlp_out), .branch_bias = in<float>(w[kFc2Bias]),
                                  .mask = mask_plan(call, DropoutSite::kMlpOut, tokens, s[kMask3]), .y = out<float>(result)});
   return result;
@@ -173,7 +178,7 @@ at::Tensor weight_gradient(const at::Tensor& dy, const at::Tensor& x) {
   if (dy.is_cuda() && dy.scalar_type() != at::kFloat) return at::mm(dy.t(), x, at::kFloat);  // the sums are float32 there: no rounding between
   return at::mm(dy.t(), x).to(at::kFloat);
 }
-at::Tensor input_gradient(const at::Tensor& dy, const at::Tensor& weight) { return at::mm(dy, weight.to(dy.scalar_type())); }
+at::Tensor input_gradient(const at::Tensor& dy, const at::Tensor& weight) { return at::mm(dy, weight); }
 
 template <class T>
 at::Tensor backward_block(const Call& call, const at::Tensor& dresult_BTW, const Tensors& w, const Tensors& s, Tensors& dw) {
@@ -188,14 +193,14 @@ at::Tensor backward_block(const Call& call, const at::Tensor& dresult_BTW, const
                                           .dbranch = out<T>(dbranch), .dbranch_bias = dfc2_bias.data()});
   dw[kFc2Bias] = dfc2_bias.total();
   dw[kFc2] = weight_gradient(dbranch, s[kHidden]);
-  auto dhidden = input_gradient(dbranch, w[kFc2]);
+  auto dhidden = input_gradient(dbranch, s[kNarrowFc2]);
   RowSums<T> dfc1_bias(kernels, rows, hidden, wide);
   kernels.gelu_backward({.rows = rows, .width = hidden, .branch = in<T>(s[kHiddenIn]), .bias = in<float>(w[kFc1Bias]),
                                       .mask = mask_plan(call, DropoutSite::kMlpHidden, tokens, s[kMask2]), .dhidden = in<T>(dhidden), .dbranch = out<T>(dhidden),
                                       .dbias = dfc1_bias.data()});
   dw[kFc1Bias] = dfc1_bias.total();
   dw[kFc1] = weight_gradient(dhidden, s[kNormed2]);
-  const auto dnormed2 = input_gradient(dhidden, w[kFc1]);
+  const auto dnormed2 = input_gradient(dhidden, s[kNarrowFc1]);
 
   RowSums<T> dnorm2_weight(kernels, rows, width, wide), dnorm2_bias(kernels, rows, width, wide), dout_bias(kernels, rows, width, wide);
   auto dx_BTW = at::empty_like(dresult_BTW);
@@ -207,13 +212,13 @@ at::Tensor backward_block(const Call& call, const at::Tensor& dresult_BTW, const
   dw[kNorm2Bias] = dnorm2_bias.total();
   dw[kOutBias] = dout_bias.total();
   dw[kOut] = weight_gradient(dbranch, s[kMixed].view({rows, width}));
-  const auto dmixed_BTW = input_gradient(dbranch, w[kOut]).view_as(s[kMixed]);
+  const auto dmixed_BTW = input_gradient(dbranch, s[kNarrowOut]).view_as(s[kMixed]);
 
   const auto heads = heads_of(s[kQkv], call.settings.heads);
   const auto dqkv = heads_backward(attend_backward(heads, {s[kMixed], s[kLse], s[kSeed], s[kOffset], call.backend}, dmixed_BTW), heads, call.rotations).view({rows, 3 * width});
   if (w[kQkvBias].defined()) dw[kQkvBias] = dqkv.sum(0, false, at::kFloat);
   dw[kQkvWeight] = weight_gradient(dqkv, s[kNormed1]);
-  const auto dnormed1 = input_gradient(dqkv, w[kQkvWeight]);
+  const auto dnormed1 = input_gradient(dqkv, s[kNarrowQkv]);
 
   RowSums<T> dnorm1_weight(kernels, rows, width, wide), dnorm1_bias(kernels, rows, width, wide);
   kernels.add_norm_backward({.rows = rows, .width = width, .dy = in<float>(dx_BTW), .dnormed = in<T>(dnormed1), .y = in<float>(s[kX]),

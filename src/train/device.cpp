@@ -8,12 +8,11 @@
 #include "core/check.h"
 #include "core/log.h"
 #include "core/machine.h"
+#include "models/kernels/device_dispatch.h"
 
 #ifdef LIERE_CUDA
 #include <c10/cuda/CUDAFunctions.h>
 #include <cuda_runtime_api.h>
-
-#include "models/kernels/device_kernels.h"
 #endif
 
 namespace liere {
@@ -139,6 +138,22 @@ AttentionKernel choose_attention(AttentionKernel asked, torch::Device device, to
     throw DeviceError("train.attention=" + std::string(name_of(asked)) + " cannot serve queries of shape " + c10::str(shape_BHTd) + " in " + c10::toString(dtype) + " on " + device.str() +
                       ". Leave the key at auto, or choose another kernel.");
   return found;
+}
+
+void choose_exp_kernel([[maybe_unused]] ExpKernel asked, torch::Device device, [[maybe_unused]] int64_t block) {
+  const DeviceKernels* const kernels = device_kernels(torch::empty({0}, device));
+  if (!kernels) return;
+  const auto attributes = kernels->attributes();
+  const auto found = kernels->exp.choice(block, asked, attributes);
+  const std::string where = "compute capability " + std::to_string(attributes.compute_capability / 10) + "." + std::to_string(attributes.compute_capability % 10) + ", " +
+                            std::to_string(attributes.shared_memory / 1024) + " KiB of shared memory a block, multiprocessors: " + std::to_string(attributes.multiprocessors);
+  if (asked != ExpKernel::kAuto && found != asked)
+    throw ConfigError("train.exp_kernel is " + std::string(name_of(asked)) + ", but blocks of " + std::to_string(block) + " have no such kernel on this device (" + where +
+                      "). Leave the key at auto.");
+  kernels->exp.ask(asked);
+  log_info("exponential of blocks of " + std::to_string(block) + ": " +
+           (found == ExpKernel::kAuto ? "composed of torch's operations" : found == ExpKernel::kFp32 ? "the fp32 kernel" : "the tensor cores' kernel") + " (" +
+           (asked == ExpKernel::kAuto ? "" : "as configured; ") + where + ")");
 }
 
 std::optional<int64_t> peak_memory_of(torch::Device device) {

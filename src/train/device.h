@@ -9,6 +9,7 @@
 #include <string>
 
 #include "core/fields.h"
+#include "models/kernels/device_kernels.h"
 #include "train/device_peak.h"
 
 namespace liere {
@@ -58,6 +59,13 @@ template <> struct EnumNames<AttentionKernel> {
 /// Allows torch this kernel alone (auto: all), for the process. Returns the one that torch takes for queries of `shape_BHTd` in training. Throws DeviceError
 /// when the kernel that was asked for cannot serve them.
 AttentionKernel choose_attention(AttentionKernel asked, torch::Device device, torch::Dtype dtype, at::IntArrayRef shape_BHTd);
+
+template <> struct EnumNames<ExpKernel> {
+  static constexpr std::pair<ExpKernel, std::string_view> values[] = {{ExpKernel::kAuto, "auto"}, {ExpKernel::kTensorCores, "tensor_cores"}, {ExpKernel::kFp32, "fp32"}};
+};
+/// Makes the GPU's exponential of blocks of this side use this kernel (auto: the best that the device has), for the process, and logs which serves and by what
+/// attributes. Throws ConfigError where the device has no such kernel for the block.
+void choose_exp_kernel(ExpKernel asked, torch::Device device, int64_t block);
 
 /// The most memory held so far in bytes: of the process (CPU), or of tensors on the device (its allocator).
 std::optional<int64_t> peak_memory_of(torch::Device device);

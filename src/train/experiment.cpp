@@ -26,6 +26,18 @@ void check_micro_batch(const ExperimentConfig& config, int64_t micro_batch) {
                       std::to_string(micro_batch + 1) + ", or mixup.pairing=flip.");
 }
 
+void open_exp(const ExperimentConfig& config, torch::Device device) {
+  const auto asked = config.train.exp_kernel;
+  if (device.is_cpu() && asked != ExpKernel::kAuto)
+    throw ConfigError("train.exp_kernel is " + std::string(name_of(asked)) + ", which is a choice for GPUs, but the device is the CPU. Leave the key at auto, or use device=cuda.");
+  if (const auto* liere = std::get_if<LiereConfig>(&config.model.position); liere && liere->block_size > 2) choose_exp_kernel(asked, device, liere->block_size);
+}
+
+void check_cuda_graph(const ExperimentConfig& config, torch::Device device) {
+  if (config.train.cuda_graph && device.is_cpu())
+    throw ConfigError("train.cuda_graph is true, but the device is the CPU, which has no CUDA graphs. Leave the key at false, or use device=cuda.");
+}
+
 /// Attention's kernel for the queries of the training.
 void open_attention(const ExperimentConfig& config, torch::Device device) {
   const auto asked = config.train.attention;
@@ -57,6 +69,8 @@ void resolve(ExperimentConfig& config) {
   if (config.model.channels != 3) throw ConfigError("model.channels is " + std::to_string(config.model.channels) + ", but pictures have 3.");
   if (!config.train.micro_batch) config.train.micro_batch = IntegerOrAuto{config.train.batch_size};
   if (!config.train.micro_batch->automatic) check_micro_batch(config, *config.train.micro_batch);
+  if (config.train.cuda_graph && config.mixup.enabled())
+    throw ConfigError("train.cuda_graph does not go with mixup and cutmix: a recorded step does the same each time, and their boxes and shares differ. Switch one of them off.");
 }
 
 Experiment load_experiment(const std::string& config_name, const std::vector<std::string>& overrides) {
@@ -110,6 +124,8 @@ torch::Device open_device(const ExperimentConfig& config) {
   at::globalContext().setDeterministicAlgorithms(config.deterministic, /*warn_only=*/false);
   const auto device = choose_device(std::string(name_of(config.device)), fma_kind(config.train.precision));
   open_attention(config, device);
+  check_cuda_graph(config, device);
+  open_exp(config, device);
   return device;
 }
 

@@ -35,6 +35,8 @@ struct TrainConfig {
   int64_t non_finite_limit = 5;
   bool activation_checkpointing = false;
   AttentionKernel attention = AttentionKernel::kAuto;
+  ExpKernel exp_kernel = ExpKernel::kAuto;
+  bool cuda_graph = false;
 };
 template <class V> void fields(V& v, TrainConfig& c) {
   v("epochs", c.epochs, "passes over the training set", at_least(1));
@@ -45,6 +47,8 @@ template <class V> void fields(V& v, TrainConfig& c) {
   v("non_finite_limit", c.non_finite_limit, "steps in a row with a non-finite gradient or loss that are skipped before the run ends with exit code 6", at_least(1).not_identity());
   v("activation_checkpointing", c.activation_checkpointing, "keep only each block's input for the backward pass and compute the rest again: less memory, a third more time, the same result", not_identity());
   v("attention", c.attention, "attention's kernel on a GPU: auto (the program's own for short sequences in bf16, else torch's choice), or torch's flash, efficient, cudnn or math; on the CPU auto alone", not_identity());
+  v("exp_kernel", c.exp_kernel, "on a GPU, LieRE's matrix exponential: auto (by block side and the device's attributes), tensor_cores (blocks of 32 and 64; each factor as two halves) or fp32", not_identity());
+  v("cuda_graph", c.cuda_graph, "on a GPU: record the work of a step once as a CUDA graph and queue it whole from then on, which small models gain from; not with mixup or cutmix", not_identity());
 }
 
 struct ClipConfig {

@@ -55,7 +55,12 @@ void Optimizer::step(double lr) {
   ++updates_;
 }
 
-void Optimizer::step_unless(const torch::Tensor& skip, double lr) { update(lr, skip); }
+void Optimizer::step_unless(const torch::Tensor& skip, const torch::Tensor& lr) { update(lr, skip); }
+
+torch::Tensor Optimizer::lr_tensor() const {
+  const auto device = parameters_.front().second.device();
+  return torch::zeros({}, torch::TensorOptions().device(device).dtype(device.is_cpu() ? torch::kFloat64 : torch::kFloat32));
+}
 
 const torch::Tensor& Optimizer::updates_on_device() const {
   for (const auto& group : groups_)
@@ -63,18 +68,20 @@ const torch::Tensor& Optimizer::updates_on_device() const {
   throw Error(ExitCode::kFailure, "an optimiser without parameters was asked for its updates: this is a defect, please report it.");
 }
 
-void Optimizer::update(double lr, const std::optional<torch::Tensor>& skip) {
+template <class Lr>
+void Optimizer::update(const Lr& lr, const std::optional<torch::Tensor>& skip) {
   torch::NoGradGuard no_grad;
   for (auto& group : groups_) {
     if (group.parameters.empty()) continue;
     std::vector<torch::Tensor> gradients;
     for (const auto& parameter : group.parameters) gradients.push_back(parameter.grad());
     at::_foreach_add_(group.steps, 1);
+    const Lr rate = group.lr_factor == 1 ? lr : Lr(lr * group.lr_factor);
     if (decoupled_)
-      at::_fused_adamw_(group.parameters, gradients, group.exp_avgs, group.exp_avg_sqs, {}, group.steps, lr * group.lr_factor, base_.beta1, base_.beta2, group.weight_decay,
+      at::_fused_adamw_(group.parameters, gradients, group.exp_avgs, group.exp_avg_sqs, {}, group.steps, rate, base_.beta1, base_.beta2, group.weight_decay,
                         base_.eps, /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/std::nullopt, /*found_inf=*/skip);
     else
-      at::_fused_adam_(group.parameters, gradients, group.exp_avgs, group.exp_avg_sqs, {}, group.steps, lr * group.lr_factor, base_.beta1, base_.beta2, /*weight_decay=*/0.0,
+      at::_fused_adam_(group.parameters, gradients, group.exp_avgs, group.exp_avg_sqs, {}, group.steps, rate, base_.beta1, base_.beta2, /*weight_decay=*/0.0,
                        base_.eps, /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/std::nullopt, /*found_inf=*/skip);
     if (skip) at::_foreach_sub_(group.steps, std::vector<torch::Tensor>(group.steps.size(), *skip));
   }

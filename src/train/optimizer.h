@@ -60,8 +60,10 @@ class Optimizer {
   /// One update with the gradients in .grad; every parameter must have one.
   void step(double lr);
   /// The same unless `skip` (a float32 scalar on the parameters' device) is 1, decided on the device: then nothing changes, the number of updates of Adam's
-  /// bias correction included. updates() does not know of it before count_update() or set_updates().
-  void step_unless(const torch::Tensor& skip, double lr);
+  /// bias correction included. updates() does not know of it before count_update() or set_updates(). `lr` is a scalar beside the parameters, made by lr_tensor().
+  void step_unless(const torch::Tensor& skip, const torch::Tensor& lr);
+  /// A learning rate for step_unless, to be filled: float64 on the CPU, float32 on a GPU, whose kernel takes no other.
+  torch::Tensor lr_tensor() const;
   void zero_grad();
   double peak_lr() const { return base_.lr; }
   /// Updates made, as the host knows it.
@@ -81,7 +83,9 @@ class Optimizer {
     double weight_decay, lr_factor;
     std::vector<torch::Tensor> parameters, exp_avgs, exp_avg_sqs, steps;
   };
-  void update(double lr, const std::optional<torch::Tensor>& skip);
+  /// `Lr`: double or torch::Tensor.
+  template <class Lr>
+  void update(const Lr& lr, const std::optional<torch::Tensor>& skip);
 
   AdamBase base_;
   bool decoupled_;

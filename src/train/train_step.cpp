@@ -19,7 +19,14 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr int64_t kStepsBeforeRecording = 3;  // libraries choose algorithms and take their working memory in the first ones
+
 }  // namespace
+
+void Trainer::set_recorded(bool recorded) {
+  recorded_.reset();
+  if (recorded) recorded_.emplace(RecordedStep{StepGraph(device_), {}, torch::zeros({1}, torch::TensorOptions().device(device_).dtype(torch::kInt64)), {}, {}});
+}
 
 std::optional<WorkItem> Trainer::work(int64_t number) {
   const auto place = plan_.place(first_batch_ + number);
@@ -42,9 +49,9 @@ void Trainer::start_loader() {
 }
 
 torch::Tensor micro_step(Vit& model, const ExperimentConfig& config, torch::Device device, const Batch& batch, const Rotations& rotations, const Mix& mix, int64_t step,
-                         int64_t global_count) {
+                         int64_t global_count, const torch::Tensor& step_on_device) {
   ForwardOptions options;
-  if (config.model.dropout > 0 || config.model.drop_path > 0) options.dropout = DropoutKey{config.seed, step, batch.slots_B};
+  if (config.model.dropout > 0 || config.model.drop_path > 0) options.dropout = DropoutKey{config.seed, step, batch.slots_B, step_on_device};
   options.recompute = config.train.activation_checkpointing;
   const auto pairing = config.mixup.pairing;
   const auto input = mix_inputs(batch.input.to(device, parameter_dtype(config.train.precision), /*non_blocking=*/true), mix, pairing);
@@ -89,41 +96,88 @@ std::optional<StepReport> Trainer::train_step() {
   }
 }
 
+TokenGrid Trainer::training_grid() const {
+  const auto size = parts_.train_recipe->output_shape();
+  return parts_.model->grid({size.height, size.width});
+}
+
 std::optional<StepReport> Trainer::take_step() {
   if (!loader_) start_loader();
-  auto& model = parts_.model;
   QueuedStep step;
   step.start = Clock::now();
-  const auto size = parts_.train_recipe->output_shape();
-  const auto grid = model->grid({size.height, size.width});
-  const int64_t step_of_epoch = state_.step % sampler_.steps_per_epoch(), count = plan_.samples_in(step_of_epoch);
-  const auto mix = draw_mix(config_.mixup, config_.seed, state_.step, size.height, size.width);
-
-  parts_.optimizer->zero_grad();
-  const auto rotations = model->position().rotations(grid, /*with_gradient=*/true);
-  torch::Tensor loss;
-  for (int64_t micro = 0; micro < plan_.micro_batches_in(step_of_epoch); ++micro) {
-    const auto batch = batches_->next();
-    if (!batch) throw Error(ExitCode::kFailure, "the loader ended before the epoch did: this is a defect, please report it.");
-    const auto part = micro_step(*batch, rotations, mix, count);
-    loss = loss.defined() ? loss + part : part;
-    batches_->prefetch();
-  }
-  model->position().accumulate_gradients(rotations, grid);
-
-  step.count = count;
-  step.report = {state_.step / sampler_.steps_per_epoch(), state_.step + 1, state_.samples + count};
+  step.count = plan_.samples_in(state_.step % sampler_.steps_per_epoch());
+  step.report = {state_.step / sampler_.steps_per_epoch(), state_.step + 1, state_.samples + step.count};
   step.report.lr = schedule_.lr(state_.step);
+
   std::optional<StepFigures> figures;
-  if (lagged_) queue_update(loss, rotations, step.report);
-  else figures = update(loss, rotations, step.report);
+  if (recorded_ && lagged_ && step.count == config_.train.batch_size && steps_here_ >= kStepsBeforeRecording) {
+    queue_recorded(step.report);
+  } else {
+    parts_.optimizer->zero_grad();
+    const auto rotations = parts_.model->position().rotations(training_grid(), /*with_gradient=*/true);
+    const auto loss = add_gradients(rotations, step.count);
+    lr_.fill_(step.report.lr);
+    if (lagged_) put_record(queue_update(loss), rotations, step.report);
+    else figures = update(loss, rotations, step.report);
+  }
+  ++steps_here_;
   state_.step += 1;
-  state_.samples += count;
+  state_.samples += step.count;
   state_.epoch = state_.step / sampler_.steps_per_epoch();
   if (figures) return finish(std::move(step), *figures);
   queued_.push_back(std::move(step));
   if (queued_.size() < 2) return std::nullopt;
   return drain();
+}
+
+Batch Trainer::next_batch() {
+  auto batch = batches_->next();
+  if (!batch) throw Error(ExitCode::kFailure, "the loader ended before the epoch did: this is a defect, please report it.");
+  return std::move(*batch);
+}
+
+torch::Tensor Trainer::add_gradients(const Rotations& rotations, int64_t count) {
+  const auto size = parts_.train_recipe->output_shape();
+  const auto mix = draw_mix(config_.mixup, config_.seed, state_.step, size.height, size.width);
+  torch::Tensor loss;
+  for (int64_t micro = 0; micro < plan_.micro_batches_in(state_.step % sampler_.steps_per_epoch()); ++micro) {
+    const auto part = micro_step(next_batch(), rotations, mix, count);
+    loss = loss.defined() ? loss + part : part;
+    batches_->prefetch();
+  }
+  parts_.model->position().accumulate_gradients(rotations, training_grid());
+  return loss;
+}
+
+void Trainer::queue_recorded(const StepReport& report) {
+  auto& r = *recorded_;
+  const auto parts = static_cast<size_t>(plan_.micro_batches_in(state_.step % sampler_.steps_per_epoch()));
+  for (size_t part = 0; part < parts; ++part) {
+    const auto batch = next_batch();
+    if (r.inputs.size() < parts)
+      r.inputs.push_back({.input = torch::empty_like(batch.input, device_), .labels_B = torch::empty_like(batch.labels_B, device_), .slots_B = batch.slots_B});
+    r.inputs[part].input.copy_(batch.input, /*non_blocking=*/true);
+    r.inputs[part].labels_B.copy_(batch.labels_B, /*non_blocking=*/true);
+    batches_->prefetch();
+  }
+  r.step.fill_(state_.step);
+  lr_.fill_(report.lr);
+  if (!r.graph.is_recorded()) {
+    parts_.optimizer->zero_grad();
+    r.graph.record([this, &r, grid = training_grid()] {
+      parts_.optimizer->zero_grad();
+      r.rotations = parts_.model->position().rotations(grid, /*with_gradient=*/true);
+      torch::Tensor loss;
+      for (const auto& batch : r.inputs) {
+        const auto part = liere::micro_step(parts_.model, config_, device_, batch, r.rotations, {}, /*step=*/0, config_.train.batch_size, r.step);
+        loss = loss.defined() ? loss + part : part;
+      }
+      parts_.model->position().accumulate_gradients(r.rotations, grid);
+      r.numbers = queue_update(loss);
+    });
+  }
+  r.graph.queue();
+  put_record(r.numbers, r.rotations, report);
 }
 
 Trainer::StepFigures Trainer::update(const torch::Tensor& loss, const Rotations& rotations, const StepReport& report) {
@@ -140,17 +194,20 @@ Trainer::StepFigures Trainer::update(const torch::Tensor& loss, const Rotations&
   return figures;
 }
 
-void Trainer::queue_update(const torch::Tensor& loss, const Rotations& rotations, const StepReport& report) {
+torch::Tensor Trainer::queue_update(const torch::Tensor& loss) {
   const torch::NoGradGuard no_grad;
   const auto parameters = parts_.model->named_weights();
   const auto norm = global_gradient_norm(parameters);
   const auto skip = at::isfinite(loss).logical_and(at::isfinite(norm)).logical_not().to(torch::kFloat32);
   if (config_.clip.norm) clip_gradients(parameters, norm, *config_.clip.norm);  // of a step that is skipped nobody reads the gradients
-  parts_.optimizer->step_unless(skip, report.lr);
+  parts_.optimizer->step_unless(skip, lr_);
   if (ema_) ema_->update_unless(skip, parameters, parts_.optimizer->updates_on_device());
-  std::vector<torch::Tensor> numbers = {loss.to(torch::kFloat64), norm.to(torch::kFloat64), skip.to(torch::kFloat64)};
-  if (is_logged(report.step) && rotations.kind != Rotations::Kind::kNone) numbers.push_back(orthogonality_error_on_device(rotations).to(torch::kFloat64));
-  records_.put(at::stack(numbers));
+  return at::stack({loss.to(torch::kFloat64), norm.to(torch::kFloat64), skip.to(torch::kFloat64)});
+}
+
+void Trainer::put_record(const torch::Tensor& numbers, const Rotations& rotations, const StepReport& report) {
+  const bool measured = is_logged(report.step) && rotations.kind != Rotations::Kind::kNone;
+  records_.put(measured ? at::cat({numbers, orthogonality_error_on_device(rotations).to(torch::kFloat64).view({1})}) : numbers);
 }
 
 std::optional<StepReport> Trainer::drain() {

@@ -32,7 +32,9 @@ Trainer::Trainer(const Experiment& experiment, torch::Device device)
       plan_{static_cast<int64_t>(parts_.train_indices.size()), config_.train.batch_size, *config_.train.micro_batch, sampler_.steps_per_epoch()},
       schedule_(config_.schedule, parts_.optimizer->peak_lr(), sampler_.steps_per_epoch(), config_.train.epochs),
       lagged_(!device.is_cpu()),
-      records_(device) {
+      records_(device),
+      lr_(parts_.optimizer->lr_tensor()) {
+  set_recorded(config_.train.cuda_graph);
   if (config_.ema.decay) ema_.emplace(config_.ema, parts_.model->named_weights());
   if (config_.train.micro_batch->automatic)
     plan_.micro_batch = find_micro_batch(config_, *parts_.model, device_, [this](int64_t micro_batch) { try_micro_batch(micro_batch); });

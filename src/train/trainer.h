@@ -19,6 +19,7 @@
 #include "train/observers.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
+#include "train/step_graph.h"
 #include "train/step_records.h"
 #include "train/training_parts.h"
 
@@ -36,6 +37,8 @@ class Trainer {
 
   /// Whether a step's figures are read one step later, so that the device never waits for the host: on a GPU; tests ask the CPU for it. Before the first step.
   void set_lagged(bool lagged) { lagged_ = lagged; }
+  /// Whether full steps are recorded (train.cuda_graph): tests ask the CPU for it. Needs lagged figures. Before the first step.
+  void set_recorded(bool recorded);
 
   const RunState& state() const { return state_; }
   TrainingParts& parts() { return parts_; }
@@ -63,18 +66,34 @@ class Trainer {
   std::optional<StepReport> take_step();
   /// The report of the step whose figures are still on their way, if there is one. Afterwards state_, the optimiser and the weights agree.
   std::optional<StepReport> drain();
-  /// Clipping, optimiser and average, decided by the host at once; or all queued, decided on the device.
+  /// Forward and backward of the loader's next micro-batches; returns the mean loss.
+  torch::Tensor add_gradients(const Rotations& rotations, int64_t count);
+  /// Clipping, optimiser and average, decided by the host at once; or all queued, decided on the device: returns loss, norm and skip (float64 [3]). The rate is lr_'s.
   StepFigures update(const torch::Tensor& loss, const Rotations& rotations, const StepReport& report);
-  void queue_update(const torch::Tensor& loss, const Rotations& rotations, const StepReport& report);
+  torch::Tensor queue_update(const torch::Tensor& loss);
+  /// The whole of a full step, recorded by the first call.
+  void queue_recorded(const StepReport& report);
+  /// Sends a step's figures to the host.
+  void put_record(const torch::Tensor& numbers, const Rotations& rotations, const StepReport& report);
   /// Books a step's figures.
   StepReport finish(QueuedStep step, const StepFigures& figures);
   /// What a log step tells beside the step itself: memory, share of the peak, time left.
   void add_run_figures(StepReport& report) const;
+  /// The memory that a recorded step reads and writes.
+  struct RecordedStep {
+    StepGraph graph;
+    std::vector<Batch> inputs;  // of its micro-batches
+    torch::Tensor step;         // int64 [1]: keys the dropout
+    Rotations rotations;
+    torch::Tensor numbers;      // of queue_update
+  };
   /// Forward and backward of one micro-batch; returns its part of the mean loss.
   torch::Tensor micro_step(const Batch& batch, const Rotations& rotations, const Mix& mix, int64_t global_count);
+  TokenGrid training_grid() const;
   /// A forward and backward pass on an empty batch of this size, for find_micro_batch; leaves no gradient.
   void try_micro_batch(int64_t micro_batch);
   void start_loader();
+  Batch next_batch();
   std::optional<WorkItem> work(int64_t number);
 
   // The run (trainer.cpp).
@@ -117,6 +136,9 @@ class Trainer {
   std::optional<DeviceBatches> batches_;
   bool lagged_ = false;
   StepRecords records_;
+  torch::Tensor lr_;                          // of a step whose update the device decides
+  std::optional<RecordedStep> recorded_;
+  int64_t steps_here_ = 0;                    // taken by this process
   std::deque<QueuedStep> queued_;             // steps whose figures are in records_, oldest first
   std::chrono::steady_clock::time_point last_report_{};
   double waited_ = 0;                         // for the loader, until the last report

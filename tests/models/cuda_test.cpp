@@ -63,6 +63,7 @@ TEST_CASE("cuda: a training step's logits and gradients are the CPU's, fused and
     check(narrow, 0.05);
   }
   check({.position = LiereConfig{.block_size = 16, .share = Share::kBoth}, .qkv_bias = true, .consecutive = true}, 1e-4);
+  check({.position = LiereConfig{.block_size = 8}, .width = 128, .heads = 2, .step_on_device = true}, 1e-4);
 }
 
 TEST_CASE("cuda: exp and its gradient are float64's", "[gpu]") {

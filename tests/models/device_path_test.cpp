@@ -45,6 +45,19 @@ TEST_CASE("cuda on cpu: sharing, biases and consecutive slots") {
   check({.position = LiereConfig{.block_size = 4}, .width = 96, .heads = 3, .qkv_bias = true, .dropout = 0}, 3e-6);
 }
 
+TEST_CASE("cuda on cpu: the step that keys the dropout may stand in memory, with the CPU's kernels and the GPU's") {
+  for (const bool fused : {true, false}) {
+    const StepCase given{.position = LiereConfig{.block_size = 8}, .fused = fused};
+    auto in_memory = given;
+    in_memory.step_on_device = true;
+    for (const bool device : {false, true}) {
+      INFO("fused " << fused << ", the GPU's " << device);
+      const auto expected = device ? device_step(given) : one_step(given, torch::kCPU), found = device ? device_step(in_memory) : one_step(in_memory, torch::kCPU);
+      for (const auto& [name, value] : expected) CHECK(torch::equal(found.at(name), value));
+    }
+  }
+}
+
 TEST_CASE("attention by plain products is torch's, forward and backward") {
   const auto qkv = torch::sin(torch::arange(2 * 7 * 3 * 2 * 12, torch::kDouble).pow(1.3)).view({2, 7, 72});
   const auto dmixed = torch::cos(torch::arange(2 * 7 * 24, torch::kDouble).pow(1.2)).view({2, 7, 24});

@@ -17,6 +17,7 @@ struct StepCase {
   int64_t width = 64, heads = 2;
   bool qkv_bias = false, bf16 = false, fused = true, consecutive = false;
   double dropout = 0.1;
+  bool step_on_device = false;  // the dropout's step stands in memory
   RotationPath path = RotationPath::kKernels;
 };
 
@@ -45,6 +46,10 @@ inline std::map<std::string, torch::Tensor> one_step(const StepCase& c, torch::D
   const auto set = model->position().rotations(grid, true);
   ForwardOptions options;
   options.dropout = DropoutKey{3, 7, c.consecutive ? torch::arange(4, 10, torch::kInt64) : torch::tensor({0, 1, 2, 10, 11, 30}, torch::kInt64)};
+  if (c.step_on_device) {
+    options.dropout->step_on_device = torch::full({1}, options.dropout->step, torch::TensorOptions().dtype(torch::kInt64).device(device));
+    options.dropout->step = 0;
+  }
   torch::Tensor logits;
   {
     const AutocastScope autocast(device.type(), c.bf16);

@@ -8,6 +8,7 @@
 #include "core/check.h"
 #include "core/files.h"
 #include "core/safetensors.h"
+#include "support/matchers.h"
 #include "tiny_run.h"
 #include "train/step_records.h"
 
@@ -62,10 +63,11 @@ struct Result {
   int64_t updates;
 };
 
-Result whole_run(const fs::path& folder, bool lagged, const std::vector<std::string>& overrides, const std::set<int64_t>& poisoned) {
+Result whole_run(const fs::path& folder, bool lagged, const std::vector<std::string>& overrides, const std::set<int64_t>& poisoned, bool recorded = false) {
   torch::set_num_threads(1);  // tiny products: threads that wait for each other on a busy machine would take minutes
   Trainer trainer(tiny_run(folder, overrides), torch::kCPU);
   trainer.set_lagged(lagged);
+  trainer.set_recorded(recorded);
   poison(trainer, poisoned);
   REQUIRE(trainer.run(ResumeMode::kAuto) == ExitCode::kDone);
   return {trainer.state(), weights_of(trainer), trainer.parts().optimizer->updates()};
@@ -171,6 +173,27 @@ TEST_CASE("lagged: nothing is drained between the steps when nothing is due, to 
   }
 }
 
+TEST_CASE("recorded: a step whose work is queued again and again is the step that is queued anew, bit for bit, incomplete batches and evaluations between", "[lagged]") {
+  for (const char* variant : {"model.position.kind=none", "model.position.kind=rope_mixed", "train.precision=bf16", "optimizer.encoding_lr_factor=0.5", "train.batch_size=6", "train.activation_checkpointing=true"}) {
+    CAPTURE(variant);
+    TemporaryFolder folder;
+    auto overrides = busy();
+    overrides.insert(overrides.end(), {"mixup.alpha=0", "mixup.cutmix_alpha=0", variant});
+    const std::set<int64_t> poisoned = {2, 7, 8};
+    const auto queued = whole_run(folder.path() / "queued", true, overrides, poisoned), recorded = whole_run(folder.path() / "recorded", true, overrides, poisoned, /*recorded=*/true);
+    CHECK(equal_bits(queued.weights, recorded.weights));
+    CHECK(comparable_metrics(folder.path() / "queued") == comparable_metrics(folder.path() / "recorded"));
+    CHECK(recorded.state.skipped == 3);
+    CHECK(recorded.updates == queued.updates);
+  }
+}
+
+TEST_CASE("recorded: refused on the CPU and with mixup", "[lagged]") {
+  TemporaryFolder folder;
+  CHECK_THROWS_WITH(tiny_run(folder.path() / "run", busy() + std::vector<std::string>{"train.cuda_graph=true"}), has("does not go with mixup"));
+  CHECK_THROWS_WITH(open_device(tiny_run(folder.path() / "run", {"train.cuda_graph=true"}).config), has("has no CUDA graphs"));
+}
+
 TEST_CASE("lagged: resumed from every checkpoint, the next one is the same bit for bit, skipped steps between", "[lagged]") {
   const std::set<int64_t> poisoned = {1, 6, 7, 12};
   TemporaryFolder folder;
@@ -245,15 +268,15 @@ TEST_CASE("lagged: an update that the device skips changes no bit of the optimis
     for (const auto& [name, tensor] : optimizer.state()) all.push_back(tensor.clone());
     return all;
   };
-  const auto one = torch::ones({}), zero = torch::zeros({});
+  const auto one = torch::ones({}), zero = torch::zeros({}), rate = optimizer.lr_tensor().fill_(0.1);
   weight.mutable_grad() = torch::linspace(1, -2, 12).view({3, 4});
-  optimizer.step_unless(zero, 0.1);
+  optimizer.step_unless(zero, rate);
   ema.update_unless(zero, weights, optimizer.updates_on_device());
   const auto before = everything();
   CHECK(before[2].item<float>() == 1);
   CHECK_FALSE(torch::equal(before[0], torch::linspace(-1, 1, 12).view({3, 4})));
   weight.mutable_grad().fill_(std::nan(""));
-  optimizer.step_unless(one, 0.1);
+  optimizer.step_unless(one, rate);
   ema.update_unless(one, weights, optimizer.updates_on_device());
   const auto after = everything();
   for (size_t i = 0; i < before.size(); ++i) CHECK(torch::equal(before[i], after[i]));

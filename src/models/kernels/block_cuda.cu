@@ -40,33 +40,48 @@ LIERE_DEVICE void store(Bfloat16Bits* p, const Eight& x) {
                                             narrow_pair<Bfloat16Bits>(x.v[4], x.v[5]), narrow_pair<Bfloat16Bits>(x.v[6], x.v[7]));
 }
 
-/// Draws the mask of elements j .. j+7 of a row and keeps it: bit k is element j + k.
-LIERE_DEVICE uint32_t draw_mask(const MaskPlan& mask, int64_t row, int64_t width, int64_t j) {
-  const int64_t sample = row / mask.tokens;
-  const auto slot = static_cast<uint32_t>(mask.slots ? mask.slots[sample] : mask.first_slot + sample);
-  const auto block = static_cast<uint32_t>((row - sample * mask.tokens) * (width / 4) + j / 4);
+/// A row's part of the random counter; divided in 32 bits where they do, which is an order of magnitude cheaper.
+struct MaskRow {
+  uint32_t slot, first_block;
+};
+LIERE_DEVICE MaskRow mask_row(const MaskPlan& mask, int64_t row, int64_t width) {
+  const int64_t sample = (row | mask.tokens) >> 32 ? row / mask.tokens : static_cast<uint32_t>(row) / static_cast<uint32_t>(mask.tokens);
+  return {static_cast<uint32_t>(mask.slots ? mask.slots[sample] : mask.first_slot + sample), static_cast<uint32_t>((row - sample * mask.tokens) * (width / 4))};
+}
+
+/// x * mask * scale, for elements j .. j+7 of a row, whose mask is drawn and kept (bit k is element j + k). A product, so that a dropped NaN stays visible.
+LIERE_DEVICE void draw_and_drop(Eight& x, const MaskPlan& mask, const MaskRow& at, int64_t row, int64_t width, int64_t j) {
   uint32_t bits = 0;
+#pragma unroll
   for (uint32_t part = 0; part < 2; ++part) {
-    const PhiloxBlock words = philox_block(mask.key, mask.step, slot, mask.site, block + part);
-    for (int k = 0; k < 4; ++k) bits |= uint32_t{words.word[k] >= mask.threshold} << (4 * part + k);
+    const PhiloxBlock words = philox_block(mask.key, mask.step, at.slot, mask.site, at.first_block + static_cast<uint32_t>(j / 4) + part);
+#pragma unroll
+    for (uint32_t k = 0; k < 4; ++k) {
+      const bool kept = words.word[k] >= mask.threshold;
+      if (kept) bits |= 1u << (4 * part + k);
+      x.v[4 * part + k] *= kept ? mask.scale : 0.0f;
+    }
   }
   reinterpret_cast<uint8_t*>(mask.bits)[(row * width + j) / kVector] = static_cast<uint8_t>(bits);
-  return bits;
 }
 LIERE_DEVICE uint32_t read_mask(const MaskPlan& mask, int64_t row, int64_t width, int64_t j) {
   return reinterpret_cast<const uint8_t*>(mask.bits)[(row * width + j) / kVector];
 }
-/// x * mask * scale: a product, so that a dropped NaN stays visible.
+/// The same by the mask that was kept.
 LIERE_DEVICE void drop(Eight& x, uint32_t bits, float scale) {
+#pragma unroll
   for (int k = 0; k < kVector; ++k) x.v[k] *= (bits >> k & 1u) ? scale : 0.0f;
 }
 
 struct Normal {
   float distribution, density;
 };
-/// Phi(u) and its derivative, by the polynomial of block_kernels_body.h (docs/numerics.md, "Fused kernels").
+/// Phi(u) and its derivative, by the polynomial of block_kernels_body.h (docs/numerics.md, "Fused kernels"). `kShort`: by short instructions, whose errors bfloat16 does
+/// not see.
+template <bool kShort>
 LIERE_DEVICE Normal normal(float u) {
-  const float a = fabsf(u), e = exp2f(a * a * -0.72134752f), t = 1.0f / (a * 0.3f + 1.0f);
+  const float a = fabsf(u), power = a * a * -0.72134752f, base = a * 0.3f + 1.0f;
+  const float e = kShort ? approximate_exp2(power) : exp2f(power), t = kShort ? approximate_reciprocal(base) : 1.0f / base;
   float q = t * 0.036195297f - 0.15938001f;
   q = q * t + 0.2101211f;
   q = q * t - 0.057169656f;
@@ -80,9 +95,11 @@ LIERE_DEVICE Normal normal(float u) {
 
 template <class T, int kSpans>
 __global__ void __launch_bounds__(kForwardWarps* kWarp) add_norm_kernel(AddNormForward<T> p) {
+  const MaskPlan mask = with_step_read(p.mask);
   const int lane = threadIdx.x % kWarp;
   const int64_t row = blockIdx.x * int64_t{kForwardWarps} + threadIdx.x / kWarp, width = p.width;
   if (row >= p.rows) return;
+  const MaskRow mask_at = mask.bits ? mask_row(mask, row, width) : MaskRow{};
   Eight y[kSpans] = {};
   float sum = 0;
 #pragma unroll
@@ -96,7 +113,7 @@ __global__ void __launch_bounds__(kForwardWarps* kWarp) add_norm_kernel(AddNormF
         const Eight bias = load(p.branch_bias + j);
         for (int k = 0; k < kVector; ++k) branch.v[k] += bias.v[k];
       }
-      if (p.mask.bits) drop(branch, draw_mask(p.mask, row, width, j), p.mask.scale);
+      if (mask.bits) draw_and_drop(branch, mask, mask_at, row, width, j);
       for (int k = 0; k < kVector; ++k) y[i].v[k] += branch.v[k];
       store(p.y + at, y[i]);
     }
@@ -205,6 +222,9 @@ __global__ void __launch_bounds__(kBackwardWarps* kWarp) add_norm_backward_kerne
   if constexpr (kBranch) write_chunk<kBackwardWarps>(dbranch_bias, shared, p.dbranch_bias, 0, width);
 }
 
+template <class T>
+constexpr bool kShort = std::is_same_v<T, Bfloat16Bits>;
+
 /// u = branch + bias of elements j .. j+7.
 template <class T>
 LIERE_DEVICE Eight gelu_input(const GeluPlan<T>& p, int64_t at, const Eight& bias) {
@@ -215,6 +235,7 @@ LIERE_DEVICE Eight gelu_input(const GeluPlan<T>& p, int64_t at, const Eight& bia
 
 template <class T>
 __global__ void __launch_bounds__(kGeluWarps* kWarp) gelu_kernel(GeluPlan<T> p) {
+  const MaskPlan mask = with_step_read(p.mask);
   const int64_t j = blockIdx.y * int64_t{kSpan} + threadIdx.x % kWarp * kVector;
   if (j >= p.width) return;
   const int64_t first = blockIdx.x * kDeviceChunkRows, last = first + kDeviceChunkRows < p.rows ? first + kDeviceChunkRows : p.rows;
@@ -222,8 +243,8 @@ __global__ void __launch_bounds__(kGeluWarps* kWarp) gelu_kernel(GeluPlan<T> p) 
   for (int64_t row = first + threadIdx.x / kWarp; row < last; row += kGeluWarps) {
     const int64_t at = row * p.width + j;
     Eight u = gelu_input(p, at, bias);
-    for (int k = 0; k < kVector; ++k) u.v[k] *= normal(u.v[k]).distribution;
-    if (p.mask.bits) drop(u, draw_mask(p.mask, row, p.width, j), p.mask.scale);
+    for (int k = 0; k < kVector; ++k) u.v[k] *= normal<kShort<T>>(u.v[k]).distribution;
+    if (mask.bits) draw_and_drop(u, mask, mask_row(mask, row, p.width), row, p.width, j);
     store(p.hidden + at, u);
   }
 }
@@ -242,7 +263,7 @@ __global__ void __launch_bounds__(kGeluWarps* kWarp) gelu_backward_kernel(GeluPl
       Eight d = load(p.dhidden + at);
       if (p.mask.bits) drop(d, read_mask(p.mask, row, p.width, j), p.mask.scale);
       for (int k = 0; k < kVector; ++k) {
-        const Normal n = normal(u.v[k]);
+        const Normal n = normal<kShort<T>>(u.v[k]);
         d.v[k] *= n.distribution + u.v[k] * n.density;
         sums[0].v[k] += d.v[k];
       }
@@ -260,6 +281,7 @@ __global__ void __launch_bounds__(kColumns* kSummands) add_chunks_kernel(const f
   const int64_t j = blockIdx.x * int64_t{kColumns} + column;
   float total = 0;
   if (j < width)
+#pragma unroll 8
     for (int64_t chunk = part; chunk < chunks; chunk += kSummands) total += sums[chunk * width + j];
   shared[part * kColumns + column] = total;
   __syncthreads();

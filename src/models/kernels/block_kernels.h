@@ -29,6 +29,7 @@ struct MaskPlan {
   uint64_t key = 0;
   uint32_t threshold = 0;
   float scale = 1;
+  const int64_t* device_step = nullptr;  // as in DropoutParams
 };
 
 struct NormPlan {

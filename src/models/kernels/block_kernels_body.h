@@ -88,7 +88,7 @@ LIERE_INLINE void draw_mask(const MaskPlan& mask, int64_t row, int64_t width) {
   const int64_t sample = row / mask.tokens;
   const auto slot = static_cast<uint32_t>(mask.slots ? mask.slots[sample] : mask.first_slot + sample);
   const auto first_block = static_cast<uint32_t>(row % mask.tokens * width / 4);
-  const uint32_t step = mask.step, site = mask.site, threshold = mask.threshold;
+  const uint32_t step = with_step_read(mask).step, site = mask.site, threshold = mask.threshold;
   const uint64_t key = mask.key;
   uint16_t* bits = mask.bits + row * (width / kMaskWord);
   constexpr int64_t kPart = 256;  // elements drawn at a time

@@ -23,6 +23,22 @@ bool kernels_available(int device) {
 #endif
 }
 
+DeviceAttributes device_attributes() {
+#ifdef LIERE_CUDA_ON_CPU
+  return {.compute_capability = 90, .shared_memory = 99 * 1024, .multiprocessors = 1};
+#else
+  DeviceAttributes found;
+  int device = 0, major = 0, minor = 0;
+  cudaGetDevice(&device);
+  cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
+  cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device);
+  cudaDeviceGetAttribute(&found.shared_memory, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+  cudaDeviceGetAttribute(&found.multiprocessors, cudaDevAttrMultiProcessorCount, device);
+  found.compute_capability = 10 * major + minor;
+  return found;
+#endif
+}
+
 const DeviceKernels& cuda_kernels() {
   static const DeviceKernels table = {
       .exp = exp_device_kernels(),
@@ -34,6 +50,7 @@ const DeviceKernels& cuda_kernels() {
       .attention = attention_device_kernels(),
       .dropout = {dropout_device, dropout_device, dropout_device},
       .available = kernels_available,
+      .attributes = device_attributes,
   };
   return table;
 }

@@ -21,9 +21,20 @@
 #define attention_device_kernels attention_device_kernels_on_cpu
 #define dropout_device dropout_device_on_cpu
 #define kernels_available kernels_available_on_cpu
+#define device_attributes device_attributes_on_cpu
 #endif
 
 namespace liere {
+
+/// What kernels are chosen by, of the current device.
+struct DeviceAttributes {
+  int compute_capability = 0;          // 10 * major + minor
+  int shared_memory = 0;               // bytes that a block of threads may ask for
+  int multiprocessors = 0;
+};
+
+/// How a GPU multiplies the matrices of the exponential: on tensor cores, each factor as two halves (blocks of 32 and 64), or in fp32.
+enum class ExpKernel { kAuto, kTensorCores, kFp32 };
 
 /// skew_exp.h on the device. `workspace` is the scratch memory in bytes that backward needs (of this plan, 16-byte aligned; uninitialised); forward ignores its own.
 struct DeviceExpKernels {
@@ -31,6 +42,10 @@ struct DeviceExpKernels {
   int64_t (*workspace)(const SkewExpPlan<float>&);
   int (*forward)(const SkewExpPlan<float>&, void* workspace, void* stream);
   int (*backward)(const SkewExpPlan<float>&, void* workspace, void* stream);
+  /// Which kernel serves blocks of this side on a device of these attributes, given that `asked` is asked for: kTensorCores or kFp32; kAuto where none does.
+  ExpKernel (*choice)(int64_t block, ExpKernel asked, const DeviceAttributes& attributes);
+  /// From now on calls are served as if `asked` were asked for where there is such a kernel; the default is kAuto.
+  void (*ask)(ExpKernel asked);
 };
 
 /// turn_kernels.h on the device: T is float or Bfloat16Bits.
@@ -81,6 +96,7 @@ struct DeviceKernels {
   DeviceDropoutKernels dropout;
   /// Whether the kernels of this program were compiled for GPU number `device`.
   bool (*available)(int device);
+  DeviceAttributes (*attributes)();
 };
 
 /// The table of this build (LIERE_CUDA), or of the emulation in the tests.
@@ -98,5 +114,6 @@ int dropout_device(const DropoutParams&, const float*, float*, void* stream);  /
 int dropout_device(const DropoutParams&, const double*, double*, void* stream);
 int dropout_device(const DropoutParams&, const Bfloat16Bits*, Bfloat16Bits*, void* stream);
 bool kernels_available(int device);                                   // device_kernels.cu
+DeviceAttributes device_attributes();
 
 }  // namespace liere

@@ -19,7 +19,7 @@ template <class T>
 [[gnu::always_inline]] inline void dropout_segments(const DropoutParams& p, const T* in, T* out, int64_t begin, int64_t end) {
   using Factor = typename DropoutFactor<T>::Type;
   const auto scale = static_cast<Factor>(p.scale);
-  const uint32_t step = p.step, site = p.site, threshold = p.threshold;
+  const uint32_t step = with_step_read(p).step, site = p.site, threshold = p.threshold;
   const uint64_t key = p.key;
   const int64_t per_row = dropout_segments_per_row(p);
   uint32_t words[kDropoutSegment];

@@ -19,7 +19,15 @@ struct DropoutParams {
   uint64_t key = 0;             // stream_key(seed, kDropout)
   uint32_t threshold = 0;       // kept iff word >= threshold
   double scale = 1;             // 1 / (1 - p)
+  const int64_t* device_step = nullptr;  // where not null the step is read here, in the memory of x's device: recorded work (train/step_graph.h) is queued again for other steps
 };
+
+/// The plan with its step read; `Plan` is DropoutParams or MaskPlan.
+template <class Plan>
+LIERE_HOST_DEVICE inline Plan with_step_read(Plan plan) {
+  if (plan.device_step) plan.step = static_cast<uint32_t>(*plan.device_step);
+  return plan;
+}
 
 /// A bfloat16 by its bits.
 struct Bfloat16Bits {

@@ -56,6 +56,7 @@ DropoutParams make_params(const torch::Tensor& x, const Mask& mask) {
   params.row_elements = x.numel() / x.size(0);
   params.first_slot = mask.key.slots_B.const_data_ptr<int64_t>()[0];
   params.step = static_cast<uint32_t>(mask.key.step);
+  if (mask.key.step_on_device.defined()) params.device_step = mask.key.step_on_device.const_data_ptr<int64_t>();
   params.site = static_cast<uint32_t>(mask.site);
   params.key = stream_key(mask.key.seed, Purpose::kDropout);
   params.threshold = static_cast<uint32_t>(std::ceil(mask.p * 0x1p32));
@@ -94,6 +95,7 @@ struct CounterDropout : torch::autograd::Function<CounterDropout> {
     context->saved_data["p"] = mask.p;
     context->saved_data["seed"] = static_cast<int64_t>(mask.key.seed);
     context->saved_data["step"] = mask.key.step;
+    context->saved_data["step_on_device"] = mask.key.step_on_device;
     context->saved_data["slots"] = mask.key.slots_B;
     context->saved_data["site"] = mask.site;
     return apply_mask(x, mask);
@@ -102,7 +104,7 @@ struct CounterDropout : torch::autograd::Function<CounterDropout> {
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, const torch::autograd::variable_list& gradients) {
     auto& saved = context->saved_data;
     const Mask mask{saved["p"].toDouble(),
-                    {static_cast<uint64_t>(saved["seed"].toInt()), saved["step"].toInt(), saved["slots"].toTensor()},
+                    {static_cast<uint64_t>(saved["seed"].toInt()), saved["step"].toInt(), saved["slots"].toTensor(), saved["step_on_device"].toTensor()},
                     saved["site"].toInt()};
     // The map is linear: its derivative is itself, also when the gradient is differentiated again.
     return {CounterDropout::apply(gradients[0], mask), torch::Tensor()};

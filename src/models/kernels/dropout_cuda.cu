@@ -12,7 +12,8 @@ struct alignas(4 * sizeof(T)) Four {
 
 // kAligned: rows are multiples of four elements and both pointers are aligned to four, so that loads and stores are whole.
 template <class T, bool kAligned>
-__global__ void dropout_kernel(DropoutParams p, const T* __restrict__ in, T* __restrict__ out) {
+__global__ void dropout_kernel(DropoutParams params, const T* __restrict__ in, T* __restrict__ out) {
+  const DropoutParams p = with_step_read(params);
   using Factor = typename DropoutFactor<T>::Type;
   const auto scale = static_cast<Factor>(p.scale);
   const int64_t blocks_per_row = (p.row_elements + 3) / 4, total = p.rows * blocks_per_row;

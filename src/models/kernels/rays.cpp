@@ -89,6 +89,49 @@ Rays<T> find_rays(const T* positions, int64_t tokens, int64_t axes, bool shared)
   return rays;
 }
 
+namespace {
+
+/// Points of a ray by their distance, if they are 1, 2, .., K times the nearest; else empty.
+std::vector<int32_t> multiples(const Rays<float>::Point* points, int64_t count) {
+  std::vector<int32_t> tokens(static_cast<size_t>(count), -1);
+  float nearest = 2;
+  for (int64_t i = 0; i < count; ++i) nearest = std::min(nearest, points[i].ratio);
+  if (!(nearest > 0)) return {};
+  for (int64_t i = 0; i < count; ++i) {
+    const double times = double(points[i].ratio) / double(nearest), whole = std::round(times);
+    if (whole > double(count) || std::abs(times - whole) > 1e-6 * whole) return {};
+    auto& place = tokens[static_cast<size_t>(whole) - 1];
+    if (place >= 0) return {};
+    place = static_cast<int32_t>(points[i].token);
+  }
+  return tokens;
+}
+
+}  // namespace
+
+RayTable ray_table(const float* positions, int64_t tokens, int64_t axes) {
+  const auto rays = find_rays(positions, tokens, axes, /*shared=*/true);
+  std::vector<std::vector<int32_t>> rows;
+  for (const int64_t token : rays.origin) rows.push_back({static_cast<int32_t>(token)});
+  for (int64_t ray = 0; ray < rays.count(); ++ray) {
+    const auto* const points = rays.points.data() + rays.first[ray];
+    const int64_t count = rays.first[ray + 1] - rays.first[ray];
+    if (auto row = multiples(points, count); !row.empty()) {
+      rows.push_back(std::move(row));
+    } else {
+      for (int64_t i = 0; i < count; ++i) rows.push_back({static_cast<int32_t>(points[i].token)});
+    }
+  }
+  const auto reach = [&](const std::vector<int32_t>& row) { return size_of(positions + row[0] * axes, axes); };
+  std::stable_sort(rows.begin(), rows.end(), [&](const auto& a, const auto& b) { return a.size() != b.size() ? a.size() > b.size() : reach(a) > reach(b); });
+  RayTable table{{0}, {}};
+  for (const auto& row : rows) {
+    table.tokens.insert(table.tokens.end(), row.begin(), row.end());
+    table.first.push_back(static_cast<int32_t>(table.tokens.size()));
+  }
+  return table;
+}
+
 template Rays<float> find_rays(const float*, int64_t, int64_t, bool);
 template Rays<double> find_rays(const double*, int64_t, int64_t, bool);
 

@@ -25,4 +25,13 @@ struct Rays {
 template <class T>
 Rays<T> find_rays(const T* positions, int64_t tokens, int64_t axes, bool shared);
 
+/// The rays as a GPU's kernels take them: tokens at q, 2 q, .., K q for a ray's nearest point q, so that R(k q) = R(q)^k. Points that fit no such row, and the origin, are rays
+/// of one token. Every token stands in one ray; long rays come first, then far ones: what takes longest begins first.
+struct RayTable {
+  std::vector<int32_t> first;   // [rays + 1] into tokens
+  std::vector<int32_t> tokens;  // [N]
+  int64_t count() const { return static_cast<int64_t>(first.size()) - 1; }
+};
+RayTable ray_table(const float* positions, int64_t tokens, int64_t axes);
+
 }  // namespace liere

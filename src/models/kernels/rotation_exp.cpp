@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "models/kernels/device_dispatch.h"
+#include "models/kernels/rays.h"
 #include "models/kernels/skew_exp.h"
 
 namespace liere {
@@ -298,6 +299,14 @@ struct KernelCall {
   }
 };
 
+/// Lets a device's kernels use the rays.
+void set_rays(SkewExpPlan<float>& plan, const at::Tensor& table) {
+  if (!table.defined()) return;
+  plan.ray_count = table.numel() - 1 - plan.tokens;
+  plan.ray_first = table.const_data_ptr<int32_t>();
+  plan.ray_tokens = plan.ray_first + plan.ray_count + 1;
+}
+
 /// The GPU's kernels where they serve this call, else nullptr.
 const DeviceExpKernels* device_exp(const KernelCall<float>& call) {
   const DeviceKernels* const device = device_kernels(call.generators);
@@ -305,7 +314,7 @@ const DeviceExpKernels* device_exp(const KernelCall<float>& call) {
 }
 
 template <class T>
-at::Tensor kernel_exp(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, int64_t block) {
+at::Tensor kernel_exp(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, int64_t block, const PointRays& rays) {
   KernelCall<T> call(generators_nLHKE, positions_Nn, block);
   const auto& g = call.generators;
   const auto r_LNHKbb = at::empty({g.size(1), call.plan.tokens, g.size(2), g.size(3), block, block}, g.options());
@@ -313,6 +322,7 @@ at::Tensor kernel_exp(const at::Tensor& generators_nLHKE, const at::Tensor& posi
   if constexpr (std::is_same_v<T, float>)
     if (const DeviceExpKernels* const exp = device_exp(call)) {
       const c10::DeviceGuard device(g.device());
+      set_rays(call.plan, rays.table);
       check_launch(exp->forward(call.plan, nullptr, stream_of(g)), "exp");
       return r_LNHKbb;
     }
@@ -322,7 +332,7 @@ at::Tensor kernel_exp(const at::Tensor& generators_nLHKE, const at::Tensor& posi
 }
 
 template <class T>
-at::Tensor kernel_exp_gradient(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, const at::Tensor& x_LNHKbb) {
+at::Tensor kernel_exp_gradient(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, const at::Tensor& x_LNHKbb, const PointRays& rays) {
   KernelCall<T> call(generators_nLHKE, positions_Nn, x_LNHKbb.size(-1));
   const auto x = x_LNHKbb.contiguous();
   const auto gradient_nLHKE = at::empty_like(call.generators);
@@ -331,6 +341,11 @@ at::Tensor kernel_exp_gradient(const at::Tensor& generators_nLHKE, const at::Ten
   if constexpr (std::is_same_v<T, float>)
     if (const DeviceExpKernels* const exp = device_exp(call)) {
       const c10::DeviceGuard device(x.device());
+      const auto r = rays.rotations_LNHKbb.defined() ? rays.rotations_LNHKbb.contiguous() : at::Tensor();
+      if (r.defined()) {
+        call.plan.rotations = const_cast<float*>(r.template const_data_ptr<float>());  // backward only reads them
+        set_rays(call.plan, rays.table);
+      }
       // Freed on return: the allocator hands it out again only to work queued later on the same stream.
       const auto workspace = at::empty({exp->workspace(call.plan)}, x.options().dtype(at::kByte));
       check_launch(exp->backward(call.plan, workspace.data_ptr(), stream_of(x)), "exp's gradient");
@@ -350,17 +365,24 @@ bool kernels_serve(const at::Tensor& generators_nLHKE, const at::Tensor& positio
 
 }  // namespace
 
-at::Tensor rotation_exp(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, int64_t block, RotationPath path) {
-  if (!kernels_serve(generators_nLHKE, positions_Nn, block, path)) return reference_exp(generators_nLHKE, positions_Nn, block);
-  return generators_nLHKE.scalar_type() == at::kDouble ? kernel_exp<double>(generators_nLHKE, positions_Nn, block)
-                                                       : kernel_exp<float>(generators_nLHKE, positions_Nn, block);
+at::Tensor ray_table_tensor(const at::Tensor& positions_Nn, torch::Device device) {
+  const auto positions = positions_Nn.contiguous();
+  const RayTable rays = ray_table(positions.const_data_ptr<float>(), positions.size(0), positions.size(1));
+  const auto first = at::tensor(rays.first, at::kInt), tokens = at::tensor(rays.tokens, at::kInt);
+  return at::cat({first, tokens}).to(device);
 }
 
-at::Tensor rotation_exp_gradient(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, const at::Tensor& x_LNHKbb, RotationPath path) {
+at::Tensor rotation_exp(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, int64_t block, RotationPath path, const PointRays& rays) {
+  if (!kernels_serve(generators_nLHKE, positions_Nn, block, path)) return reference_exp(generators_nLHKE, positions_Nn, block);
+  return generators_nLHKE.scalar_type() == at::kDouble ? kernel_exp<double>(generators_nLHKE, positions_Nn, block, rays)
+                                                       : kernel_exp<float>(generators_nLHKE, positions_Nn, block, rays);
+}
+
+at::Tensor rotation_exp_gradient(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, const at::Tensor& x_LNHKbb, RotationPath path, const PointRays& rays) {
   if (!kernels_serve(generators_nLHKE, positions_Nn, x_LNHKbb.size(-1), path))
     return reference_exp_gradient(generators_nLHKE, positions_Nn, x_LNHKbb);
-  return generators_nLHKE.scalar_type() == at::kDouble ? kernel_exp_gradient<double>(generators_nLHKE, positions_Nn, x_LNHKbb)
-                                                       : kernel_exp_gradient<float>(generators_nLHKE, positions_Nn, x_LNHKbb);
+  return generators_nLHKE.scalar_type() == at::kDouble ? kernel_exp_gradient<double>(generators_nLHKE, positions_Nn, x_LNHKbb, rays)
+                                                       : kernel_exp_gradient<float>(generators_nLHKE, positions_Nn, x_LNHKbb, rays);
 }
 
 }  // namespace liere

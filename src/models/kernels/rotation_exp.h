@@ -30,13 +30,21 @@ at::Tensor skew_exp(const at::Tensor& m_mbb, Squaring squaring = Squaring::kDevi
 /// `x_mbb` is R^T dL/dR, or any matrix with the same X - X^T.
 at::Tensor skew_exp_gradient(const at::Tensor& m_mbb, const at::Tensor& x_mbb, Squaring squaring = Squaring::kDevice);
 
+/// The rays of positions [N, n] (float32 on the CPU) as int32 [count + 1 + N] on `device`: what ray_table (rays.h) finds. For PointRays::table.
+at::Tensor ray_table_tensor(const at::Tensor& positions_Nn, torch::Device device);
+/// What lets a GPU's kernels share work among points of a ray: the table, and in the gradient also what rotation_exp returned. Undefined: nothing is shared. The CPU
+/// finds rays by itself.
+struct PointRays {
+  at::Tensor table, rotations_LNHKbb;
+};
+
 /// R [L, N, H, K, b, b] = exp(sum_a positions[N, a] A_a), A_a[j, k] = +entry for j < k and -entry below, from generators [n, L, H, K, E]; entries row
 /// by row. positions [N, n] on the generators' device and in their dtype.
 at::Tensor rotation_exp(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, int64_t block,
-                        RotationPath path = RotationPath::kKernels);
+                        RotationPath path = RotationPath::kKernels, const PointRays& rays = {});
 
 /// The gradient with respect to the generators [n, L, H, K, E] from X' = (dL/dR) R^T [L, N, H, K, b, b] (Rotations::gradient).
 at::Tensor rotation_exp_gradient(const at::Tensor& generators_nLHKE, const at::Tensor& positions_Nn, const at::Tensor& x_LNHKbb,
-                                 RotationPath path = RotationPath::kKernels);
+                                 RotationPath path = RotationPath::kKernels, const PointRays& rays = {});
 
 }  // namespace liere

@@ -3,7 +3,7 @@
 // 65 tokens they leave half of their tiles empty, and their gradients lie apart from each other, to be brought together by further passes over memory.
 //
 // Backward: a warp first takes 16 queries (dq), shows its probabilities P and their gradients dS to the others, and then takes 16 keys (dk, dv): every sum
-// is made by one warp, in one order.
+// is made by one warp, in one order. P and dS take the places of v and k as soon as these are done with: at 65 tokens four blocks of threads share a multiprocessor.
 #include <cmath>
 
 #include "models/kernels/cuda_device.h"
@@ -24,7 +24,8 @@ template <int kTiles>
 struct Sizes {
   static constexpr int rows = kTile * kTiles, threads = kWarp * kTiles, pitch = rows + 8;  // pitch: of P and dS
   static constexpr int matrix = rows * kPitch, square = rows * pitch;
-  static constexpr int forward_bytes = 3 * matrix * 2, backward_bytes = (4 * matrix + 2 * square) * 2 + rows * 4;
+  static constexpr int shared_place = matrix > square ? matrix : square;  // of k and dS, and of v and P
+  static constexpr int forward_bytes = 3 * matrix * 2, backward_bytes = (2 * matrix + 2 * shared_place) * 2 + rows * 4;
 };
 static_assert(Sizes<kMostTiles>::backward_bytes <= 99 * 1024 && Sizes<kMostTiles>::forward_bytes <= 48 * 1024);
 
@@ -42,16 +43,6 @@ LIERE_DEVICE void load_rows(Shared to, const Element* from, int64_t stride, int 
     else
       *reinterpret_cast<uint4*>(raw(place, kChunk)) = make_uint4(0, 0, 0, 0);
   }
-}
-
-/// The warp's 16 rows in shared memory into a tensor's.
-LIERE_DEVICE void store_rows(Shared from, Element* to, int64_t stride, int tokens) {
-  __syncwarp();
-  for (int i = lane_index(); i < kTile * (kDim / kChunk); i += kWarp) {
-    const int row = first_row() + i / (kDim / kChunk), column = i % (kDim / kChunk) * kChunk;
-    if (row < tokens) *reinterpret_cast<uint4*>(to + row * stride + column) = *reinterpret_cast<const uint4*>(raw(from + (row * kPitch + column), kChunk));
-  }
-  __syncwarp();
 }
 
 // Fragments of 16 x 16 elements at (row, column) of a matrix in shared memory.
@@ -141,9 +132,35 @@ LIERE_DEVICE void put_tile(Shared matrix, int pitch, int n, const float (&d)[4])
   *reinterpret_cast<uint32_t*>(raw(matrix + (row * pitch + column), 2)) = narrow_pair<Element>(d[0], d[1]);
   *reinterpret_cast<uint32_t*>(raw(matrix + ((row + 8) * pitch + column), 2)) = narrow_pair<Element>(d[2], d[3]);
 }
-LIERE_DEVICE void put_rows(Shared matrix, const float (&d)[8][4]) {
+
+/// x[i] of lane t <- x[t] of lane i, among four neighbouring lanes.
+LIERE_DEVICE void transpose_lanes(uint32_t (&x)[4]) {
 #pragma unroll
-  for (int n = 0; n < 8; ++n) put_tile(matrix, kPitch, n, d[n]);
+  for (int mask = 1; mask <= 2; mask *= 2) {
+    const bool upper = lane_index() & mask;
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      if (i & mask) continue;
+      const uint32_t got = shuffle_xor(upper ? x[i] : x[i + mask], mask);
+      x[i + mask] = upper ? x[i + mask] : got;
+      x[i] = upper ? got : x[i];
+    }
+  }
+}
+
+/// The warp's 16 rows from accumulators into a tensor's, 64 bytes of a row at a time.
+LIERE_DEVICE void store_rows(const float (&d)[8][4], Element* to, int64_t stride, int tokens) {
+  const int lane = lane_index();
+#pragma unroll
+  for (int half = 0; half < 2; ++half)
+#pragma unroll
+    for (int n = 0; n < 8; n += 4) {
+      uint32_t x[4];
+      for (int i = 0; i < 4; ++i) x[i] = narrow_pair<Element>(d[n + i][2 * half], d[n + i][2 * half + 1]);
+      transpose_lanes(x);
+      const int row = first_row() + lane / 4 + 8 * half;
+      if (row < tokens) *reinterpret_cast<uint4*>(to + row * stride + 8 * (n + lane % 4)) = make_uint4(x[0], x[1], x[2], x[3]);
+    }
 }
 
 /// Over the four lanes that share a row.
@@ -192,7 +209,7 @@ __global__ void __launch_bounds__(kWarp* kTiles) forward_kernel(ShortAttention p
 #pragma unroll
   for (int n = 0; n < 2 * kTiles; ++n)
     for (int i = 0; i < 4; ++i) {
-      s[n][i] = exp2f((s[n][i] - most[i / 2]) * (p.scale * kLog2E));
+      s[n][i] = approximate_exp2((s[n][i] - most[i / 2]) * (p.scale * kLog2E));
       sum[i / 2] += s[n][i];
     }
   for (int i = 0; i < 2; ++i) {
@@ -208,8 +225,7 @@ __global__ void __launch_bounds__(kWarp* kTiles) forward_kernel(ShortAttention p
 #pragma unroll
   for (int n = 0; n < 8; ++n)
     for (int i = 0; i < 4; ++i) o[n][i] /= sum[i / 2];
-  put_rows(q, o);  // the warp's own rows of q, which no other reads
-  store_rows(q, p.o + at.out, p.out.tokens, tokens);
+  store_rows(o, p.o + at.out, p.out.tokens, tokens);
 }
 
 /// Loads the rows of dO and makes sum(dO O) of each.
@@ -237,9 +253,9 @@ LIERE_DEVICE void load_output_gradient(Shared to, SharedPointer<float> delta, co
 template <int kTiles>
 __global__ void __launch_bounds__(kWarp* kTiles) backward_kernel(ShortAttention p) {
   LIERE_DYNAMIC_SHARED(Element, shared);
-  const Shared q = shared, k = q + Sizes<kTiles>::matrix, v = k + Sizes<kTiles>::matrix, d_o = v + Sizes<kTiles>::matrix, probability = d_o + Sizes<kTiles>::matrix,
-               dscores = probability + Sizes<kTiles>::square;
-  const auto delta = shared_as<float>(dscores + Sizes<kTiles>::square);
+  using Size = Sizes<kTiles>;
+  const Shared q = shared, d_o = q + Size::matrix, k = d_o + Size::matrix, v = k + Size::shared_place, dscores = k, probability = v;
+  const auto delta = shared_as<float>(v + Size::shared_place);
   const Place at = place_of(p);
   const int tokens = static_cast<int>(p.tokens), lane = lane_index();
   load_rows<kTiles>(q, p.q + at.in, p.in.tokens, tokens);
@@ -253,6 +269,7 @@ __global__ void __launch_bounds__(kWarp* kTiles) backward_kernel(ShortAttention 
   float s[2 * kTiles][4] = {}, ds[2 * kTiles][4] = {};
   products<kTiles>(s, q, k);
   products<kTiles>(ds, d_o, v);
+  __syncthreads();  // v is done with
   float lse[2], sum[2];
   bool real[2];
   for (int i = 0; i < 2; ++i) {
@@ -265,26 +282,28 @@ __global__ void __launch_bounds__(kWarp* kTiles) backward_kernel(ShortAttention 
   for (int n = 0; n < 2 * kTiles; ++n) {
     for (int i = 0; i < 4; ++i) {
       const bool inside = real[i / 2] && 8 * n + lane % 4 * 2 + i % 2 < tokens;
-      s[n][i] = inside ? exp2f(s[n][i] * (p.scale * kLog2E) - lse[i / 2]) : 0.0f;
+      s[n][i] = inside ? approximate_exp2(s[n][i] * (p.scale * kLog2E) - lse[i / 2]) : 0.0f;
       ds[n][i] = inside ? s[n][i] * (ds[n][i] - sum[i / 2]) * p.scale : 0.0f;
     }
-    put_tile(probability, Sizes<kTiles>::pitch, n, s[n]);
-    put_tile(dscores, Sizes<kTiles>::pitch, n, ds[n]);
+    put_tile(probability, Size::pitch, n, s[n]);
   }
-  float dq[8][4] = {};
-  times_rows<kTiles>(dq, ds, k);
-  __syncthreads();  // P and dS are complete; k and v are not read any more
-  put_rows(k, dq);
-  store_rows(k, p.dq + at.in, p.in.tokens, tokens);
-
-  float dv[8][4] = {};
-  transposed_times_rows<kTiles>(dv, probability, d_o);
-  put_rows(v, dv);
-  store_rows(v, p.dv + at.in, p.in.tokens, tokens);
+  {
+    float dq[8][4] = {};
+    times_rows<kTiles>(dq, ds, k);
+    store_rows(dq, p.dq + at.in, p.in.tokens, tokens);
+  }
+  __syncthreads();  // P is complete, and k is done with
+#pragma unroll
+  for (int n = 0; n < 2 * kTiles; ++n) put_tile(dscores, Size::pitch, n, ds[n]);
+  {
+    float dv[8][4] = {};
+    transposed_times_rows<kTiles>(dv, probability, d_o);
+    store_rows(dv, p.dv + at.in, p.in.tokens, tokens);
+  }
+  __syncthreads();  // dS is complete
   float dk[8][4] = {};
   transposed_times_rows<kTiles>(dk, dscores, q);
-  put_rows(k, dk);
-  store_rows(k, p.dk + at.in, p.in.tokens, tokens);
+  store_rows(dk, p.dk + at.in, p.in.tokens, tokens);
 }
 
 template <int kTiles>

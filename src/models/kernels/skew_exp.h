@@ -29,6 +29,10 @@ struct SkewExpPlan {
   const T* x = nullptr;    // backward: X' [L, N, G, b, b]; only its skew part counts
   T* gradient = nullptr;   // backward: [n, L, G, E], dL/dgenerators, written
   bool rays = true;        // points on one line through the origin share a decomposition: R(r p) = exp(r M_p)
+  // On a GPU: the rays of ray_table (rays.h), in its memory; null: every token by itself. Backward then reads `rotations` as forward left them.
+  const int32_t* ray_first = nullptr;   // [rays + 1] into ray_tokens
+  const int32_t* ray_tokens = nullptr;  // [N]
+  int64_t ray_count = 0;
 };
 
 template <class T>

@@ -115,7 +115,7 @@ LIERE_DEVICE void base_exponential(const Tile& tile, const float (&a)[Tile::kEle
   for (int i = 0; i < n; ++i) e[i] += work[i];
 }
 
-/// The most squarings among the teams that wait for each other: a warp's, where teams are smaller.
+/// The most steps among the teams that wait for each other: a warp's, where teams are smaller.
 template <class Tile>
 LIERE_DEVICE int most_steps(int s) {
   if constexpr (Tile::kThreads < 32)
@@ -126,30 +126,48 @@ LIERE_DEVICE int most_steps(int s) {
   return s;
 }
 
-/// Gamma = X' - X'^T, times the power of two that brings its largest entry to [1/2, 1): returned is the power that takes it back.
+/// Gamma = X' - X'^T of a matrix in memory.
 template <class Tile>
-LIERE_DEVICE float load_gamma(const Tile& tile, const float* x, float (&gamma)[Tile::kElements]) {
+LIERE_DEVICE void load_gamma(const Tile& tile, const float* x, float (&gamma)[Tile::kElements]) {
   constexpr int b = Tile::kSide;
   const auto scratch = tile.floats + Tile::kOperand;
 #pragma unroll 4
   for (int i = tile.rank; i < b * b; i += Tile::kThreads) scratch[i / b * Tile::kScratchStride + i % b] = x[i];
   tile.sync();
+#pragma unroll
+  for (int e = 0; e < Tile::kElements; ++e)
+    gamma[e] = scratch[tile.row(e) * Tile::kScratchStride + tile.column(e)] - scratch[tile.column(e) * Tile::kScratchStride + tile.row(e)];
+  tile.sync();
+}
+
+/// Multiplies by the power of two that brings the largest entry to [1/2, 1), and returns it.
+template <class Tile>
+LIERE_DEVICE float normalise(const Tile& tile, float (&gamma)[Tile::kElements]) {
   float largest = 0;
 #pragma unroll
   for (int e = 0; e < Tile::kElements; ++e) {
-    const int r = tile.row(e), c = tile.column(e);
-    gamma[e] = scratch[r * Tile::kScratchStride + c] - scratch[c * Tile::kScratchStride + r];
     const float size = gamma[e] < 0 ? -gamma[e] : gamma[e];
     largest = size > largest ? size : largest;
   }
-  tile.sync();
   const auto exponent = static_cast<int>(__float_as_uint(tile.template combine<true>(largest)) >> 23);  // biased by 127
   const int power = exponent == 0 ? 0 : exponent < 20 ? 20 - 126 : exponent - 126;
   // An infinite entry: nothing of this matrix's gradient is left.
   const float scale = __uint_as_float(exponent == 255 ? 0x7fc00000u : static_cast<uint32_t>(127 - power > 0 ? 127 - power : 1) << 23);
 #pragma unroll
   for (int e = 0; e < Tile::kElements; ++e) gamma[e] *= scale;
-  return 1 / scale;
+  return scale;
+}
+
+/// gamma <- (gamma - gamma^T) / 2.
+template <class Tile>
+LIERE_DEVICE void make_skew(const Tile& tile, float (&gamma)[Tile::kElements]) {
+  const auto scratch = tile.floats + Tile::kOperand;
+#pragma unroll
+  for (int e = 0; e < Tile::kElements; ++e) scratch[tile.row(e) * Tile::kScratchStride + tile.column(e)] = gamma[e];
+  tile.sync();
+#pragma unroll
+  for (int e = 0; e < Tile::kElements; ++e) gamma[e] = 0.5f * (gamma[e] - scratch[tile.column(e) * Tile::kScratchStride + tile.row(e)]);
+  tile.sync();
 }
 
 /// gamma <- phi1(ad_A)[gamma]; operand 0 holds A.

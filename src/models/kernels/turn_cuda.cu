@@ -1,5 +1,5 @@
 // Turning queries and keys on a GPU: what is served, and the launches. Kernels: turn_cuda_small.h (pairs, b <= 8), turn_cuda_mma.h (bfloat16, b = 16,
-// 32, 64), turn_cuda_float.h (float, b = 16, 32, 64).
+// 32, 64, and the gradient of b = 8), turn_cuda_float.h (float, b = 16, 32, 64).
 #include "models/kernels/cuda_device.h"
 #include "models/kernels/turn_cuda_float.h"
 #include "models/kernels/turn_cuda_mma.h"
@@ -30,6 +30,12 @@ bool serves(const TurnPlan<T>& p) {
          aligned(p.rotations) && aligned<T>(p.in) && aligned<T>(p.out) && (!p.gradient || (aligned(p.gradient) && aligned<T>(p.turned)));
 }
 
+/// Whether tensor cores serve: else turn_cuda_small.h.
+template <class T>
+bool is_large(const TurnPlan<T>& p) {
+  return p.block >= 16 || (p.block == 8 && p.gradient && p.dim % kSlab == 0 && std::is_same_v<T, Bfloat16Bits>);
+}
+
 /// Neighbouring heads of a block of the small kernel: as few as leave no thread without a member.
 template <class T>
 int heads_of_block(const TurnPlan<T>& p) {
@@ -45,7 +51,7 @@ Cut cut_of(const TurnPlan<T>& p) {
   const int64_t wanted = p.gradient ? kBlocksWithGradient : kBlocks;
   const int64_t sets = (p.tokens - 1) * p.own_heads, members = members_of(p);
   Cut cut;
-  if (p.block == 0 || p.block < 16) {
+  if (!is_large(p)) {
     const int heads = heads_of_block(p);
     const int64_t slots = kSmallThreads / (heads * (p.dim / 8));
     cut = cut_members(members, sets / heads, 4 * slots, wanted);
@@ -112,6 +118,8 @@ int turn(const TurnPlan<T>& p, const Cut& cut, void* stream) {
     case 4:
       return turn_small<4, kTransposed>(p, cut, stream);
     case 8:
+      if constexpr (kTransposed && std::is_same_v<T, Bfloat16Bits>)
+        if (is_large(p)) return turn_large<8, kTransposed>(p, cut, stream);
       return turn_small<8, kTransposed>(p, cut, stream);
     case 16:
       return turn_large<16, kTransposed>(p, cut, stream);

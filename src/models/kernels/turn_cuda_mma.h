@@ -1,9 +1,10 @@
-// Blocks of side 16, 32 and 64 in bfloat16 on tensor cores (mma m16n8k16; R is rounded to bfloat16 once).
+// Blocks of side 16, 32 and 64 in bfloat16 on tensor cores (mma m16n8k16; R is rounded to bfloat16 once); of side 8 with a gradient, whose 64 sums a
+// thread of turn_cuda_small.h would leave too few warps.
 //
 // A block of threads owns 64 columns (a slab) of a set. A warp's tile is 8 members: their queries are rows 0..7, their keys rows 8..15. The order of
 // the summed index k is free, and so is that of the outputs: lane (g, t) takes 8 neighbouring elements of row g, 32 c + 8 t + 4 s + 2 i and the next
 // being its words i of step s, so that rows go between memory and fragments in 16-byte accesses; the fragments of R are laid out in shared memory to
-// match. Sides 16 and 32 are turned as 32x32 matrices (zeros beside blocks of 16: a NaN reaches its 32 columns).
+// match. Sides below 64 are turned as 32x32 matrices (zeros beside smaller blocks: a NaN reaches its 32 columns).
 //
 // With a gradient, stages of 32 members come through shared memory by cp.async, three deep: warp w turns 8 members, and owns rows 16 w .. 16 w + 15
 // of X' = sum of d^T x, whose operands are read transposed (ldmatrix.trans) from the same memory.
@@ -174,16 +175,20 @@ LIERE_DEVICE void copy_stage(const TurnPlan<Bfloat16Bits>& p, const Place& place
   }
 }
 
+/// Columns that a warp sums its 16 rows over: of two blocks of 8 the diagonal is kept.
+template <int b>
+constexpr int kSummed = b < 16 ? 16 : b;
+
 /// Adds 16 rows (tile `tile` of the stage) to the warp's sums.
 template <int b>
-LIERE_DEVICE void add_products(SharedPointer<Bfloat16Bits> stage, int tile, int warp, int lane, float (&sums)[b / 8][4]) {
+LIERE_DEVICE void add_products(SharedPointer<Bfloat16Bits> stage, int tile, int warp, int lane, float (&sums)[kSummed<b> / 8][4]) {
   uint32_t d[4];
   load_matrices_transposed(d, stage + stage_element(16 * tile + lane % 8 + lane / 16 * 8, 2 * warp + lane / 8 % 2));
   const auto x = stage + kStageElements / 2;
 #pragma unroll
-  for (int pair = 0; pair < b / 16; ++pair) {
+  for (int pair = 0; pair < kSummed<b> / 16; ++pair) {
     uint32_t four[4];
-    load_matrices_transposed(four, x + stage_element(16 * tile + lane % 16, 16 * warp / b * (b / 8) + 2 * pair + lane / 16));
+    load_matrices_transposed(four, x + stage_element(16 * tile + lane % 16, 16 * warp / kSummed<b> * (kSummed<b> / 8) + 2 * pair + lane / 16));
     const uint32_t left[2] = {four[0], four[1]}, right[2] = {four[2], four[3]};
     mma_bfloat16(sums[2 * pair], d, left);
     mma_bfloat16(sums[2 * pair + 1], d, right);
@@ -192,13 +197,14 @@ LIERE_DEVICE void add_products(SharedPointer<Bfloat16Bits> stage, int tile, int 
 
 /// The warp's 16 rows of the slab's gradient to the chunk's sums.
 template <int b>
-LIERE_DEVICE void store_sums(const Cut& cut, int64_t matrix, int warp, int lane, const float (&sums)[b / 8][4]) {
+LIERE_DEVICE void store_sums(const Cut& cut, int64_t matrix, int warp, int lane, const float (&sums)[kSummed<b> / 8][4]) {
   float* const out = cut.sums + blockIdx.z * cut.size + matrix + (16 * warp + lane / 4) * b + 2 * (lane % 4);
 #pragma unroll
   for (int half = 0; half < 2; ++half)
 #pragma unroll
-    for (int n = 0; n < b / 8; ++n) {
-      float2* const two = reinterpret_cast<float2*>(out + 8 * half * b + 8 * n);
+    for (int n = 0; n < kSummed<b> / 8; ++n) {
+      if (b < 16 && n != half) continue;
+      float2* const two = reinterpret_cast<float2*>(out + 8 * half * b + (b < 16 ? 0 : 8 * n));
       float2 value = make_float2(sums[n][2 * half], sums[n][2 * half + 1]);
       if (cut.chunks == 1) {
         const float2 before = *two;
@@ -221,7 +227,7 @@ __global__ void __launch_bounds__(kMmaThreads, 4) turn_mma_gradient_kernel(TurnP
     copy_async_commit();
   }
   stage_rotations<b, true>(p.rotations + place.matrix, words);
-  float sums[b / 8][4] = {};
+  float sums[kSummed<b> / 8][4] = {};
   int buffer = 0;
   for (int64_t first = place.first; first < place.end; first += kStageMembers) {
     copy_async_wait<kStages - 2>();

@@ -1,6 +1,8 @@
 #include "models/position/generators.h"
 
 #include "models/initialize.h"
+#include "models/kernels/device_dispatch.h"
+#include "models/kernels/rotation_exp.h"
 
 namespace liere {
 
@@ -29,7 +31,9 @@ torch::Tensor GeneratorEncoding::positions(const TokenGrid& grid) const {
   const auto like = generators();
   if (!cached_positions_Nn_.defined() || cached_grid_ != grid || cached_rule_ != rule_ || cached_positions_Nn_.scalar_type() != like.scalar_type() ||
       cached_positions_Nn_.device() != like.device()) {
-    cached_positions_Nn_ = grid_positions(grid, rule_, like.scalar_type()).to(like.device());
+    const auto made = grid_positions(grid, rule_, like.scalar_type());
+    cached_rays_ = device_kernels(like) && like.scalar_type() == at::kFloat ? ray_table_tensor(made, like.device()) : torch::Tensor();
+    cached_positions_Nn_ = made.to(like.device());
     cached_grid_ = grid;
     cached_rule_ = rule_;
   }

@@ -36,6 +36,8 @@ class GeneratorEncoding : public PositionEncoding {
   torch::Tensor generators() const;
   /// Positions [N, axes] beside generators(); the last grid's are kept.
   torch::Tensor positions(const TokenGrid& grid) const;
+  /// The rays of the last positions() on a GPU; undefined on the CPU.
+  const torch::Tensor& ray_table() const { return cached_rays_; }
 
  private:
   torch::Tensor generators_nLHKE_;
@@ -43,7 +45,7 @@ class GeneratorEncoding : public PositionEncoding {
   PositionRule rule_;
   mutable TokenGrid cached_grid_;
   mutable PositionRule cached_rule_{};
-  mutable torch::Tensor cached_positions_Nn_;
+  mutable torch::Tensor cached_positions_Nn_, cached_rays_;
   // The last set, and what it was made from.
   mutable Rotations made_;
   mutable torch::Tensor made_from_nLHKE_, made_at_Nn_;

@@ -9,6 +9,7 @@
 #include "kernels/skew_exp_case.h"
 #include "models/kernels/cuda_device.h"
 #include "models/kernels/device_kernels.h"
+#include "models/kernels/rays.h"
 #include "support/catch.h"
 #include "support/cuda_on_cpu/guarded_memory.h"
 #include "support/cuda_on_cpu/schedules.h"
@@ -24,8 +25,8 @@ namespace {
 
 /// Asks for one of the two kinds of kernels while it lives.
 struct Kind {
-  explicit Kind(const char* name) { setenv("LIERE_CUDA_EXP", name, 1); }
-  ~Kind() { unsetenv("LIERE_CUDA_EXP"); }
+  explicit Kind(const std::string& name) { cuda_kernels().exp.ask(name == "mma" ? ExpKernel::kTensorCores : ExpKernel::kFp32); }
+  ~Kind() { cuda_kernels().exp.ask(ExpKernel::kAuto); }
 };
 
 struct Kernels {
@@ -35,8 +36,15 @@ struct Kernels {
 const std::vector<Kernels> kKernels = {{"simt", 4}, {"simt", 8}, {"simt", 16}, {"simt", 32}, {"simt", 64}, {"mma", 32}, {"mma", 64}};
 
 /// Forward and backward in memory whose ends are guarded; what they wrote goes back to the case.
-void run_on_device(Case<float>& c) {
+void run_on_device(Case<float>& c, bool rays = false) {
   auto plan = c.plan();
+  const RayTable table = ray_table(c.positions.data(), c.tokens, c.axes);
+  const GuardedArray<int32_t> ray_first(table.first), ray_tokens(table.tokens);
+  if (rays) {
+    plan.ray_first = ray_first.data();
+    plan.ray_tokens = ray_tokens.data();
+    plan.ray_count = table.count();
+  }
   const auto& exp = cuda_kernels().exp;
   REQUIRE(exp.serves(plan));
   const GuardedArray<float> generators(c.generators), positions(c.positions), x(c.x), rotations(c.rotations.size()), gradient(c.gradient.size());
@@ -65,8 +73,8 @@ Case<double> exact_of(const Case<float>& c) {
 struct Errors {
   double rotations, gradient;
 };
-Errors errors(Case<float>& c) {
-  run_on_device(c);
+Errors errors(Case<float>& c, bool rays = false) {
+  run_on_device(c, rays);
   const auto exact = exact_of(c);
   return {relative(exact.rotations, c.rotations.data()), relative(exact.gradient, c.gradient.data())};
 }
@@ -106,6 +114,76 @@ TEST_CASE("cuda on cpu: at the initialisation rotations are as near to double as
     CHECK(e.gradient < (std::string(kind) == "mma" ? 1e-4 : 2e-5));
     if (std::getenv("LIERE_PRINT")) WARN(kind << ", block " << block << ", initialisation: rotations " << e.rotations << ", gradient " << e.gradient);
   }
+}
+
+namespace {
+
+/// The points of linspace(0, 1, rows) x linspace(0, 1, columns).
+void set_grid(Case<float>& c, int64_t rows, int64_t columns) {
+  for (int64_t t = 0; t < rows * columns; ++t) {
+    c.positions[2 * t] = static_cast<float>(t / columns) / static_cast<float>(rows - 1);
+    c.positions[2 * t + 1] = static_cast<float>(t % columns) / static_cast<float>(columns - 1);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("cuda on cpu: the rays of a grid, its long ones first, and of points that are on none") {
+  Case<float> c(2, 1, 1, 64, 4, 1);
+  set_grid(c, 8, 8);
+  const RayTable grid = ray_table(c.positions.data(), 64, 2);
+  CHECK(grid.count() == 38);  // 37 and the origin
+  REQUIRE(grid.tokens.size() == 64);
+  auto sorted = grid.tokens;
+  std::sort(sorted.begin(), sorted.end());
+  for (int32_t token = 0; token < 64; ++token) CHECK(sorted[static_cast<size_t>(token)] == token);
+  for (int64_t ray = 0; ray < grid.count(); ++ray) {
+    const int32_t first = grid.first[ray], length = grid.first[ray + 1] - first, row = grid.tokens[first] / 8, column = grid.tokens[first] % 8;
+    CHECK((ray == 0 || length <= grid.first[ray] - grid.first[ray - 1]));
+    for (int32_t k = 0; k < length; ++k) CHECK(grid.tokens[first + k] == (k + 1) * (8 * row + column));
+  }
+  CHECK(grid.first[1] == 7);
+  // Two directions and what is no multiple: each point by itself.
+  for (const std::vector<float>& points : {std::vector<float>{-1, 1, 2}, {1, 3}, {2, 4, 5}, {0.3f}})
+    CHECK(ray_table(points.data(), static_cast<int64_t>(points.size()), 1).count() == static_cast<int64_t>(points.size()));
+  const std::vector<float> line = {3, 1, 2, 0};
+  CHECK(ray_table(line.data(), 4, 1).tokens == std::vector<int32_t>{1, 2, 0, 3});
+}
+
+TEST_CASE("cuda on cpu: rotations and gradients of a grid along its rays are as good as point by point") {
+  for (const auto& [kind, block] : kKernels) {
+    const Kind asked(kind);
+    const int64_t columns = block < 32 ? 5 : 3;
+    Case<float> c(2, block < 32 ? 2 : 1, block < 32 ? 3 : 1, 3 * columns, block, 1);
+    set_grid(c, 3, columns);
+    for (const double norm : {1.2, 60.0, 250.0}) {
+      scale_to_norm(c, norm);
+      const Errors alone = errors(c), e = errors(c, /*rays=*/true);
+      INFO(kind << ", block " << block << ", norm " << norm << ": rotations " << e.rotations << " (alone " << alone.rotations << "), gradient " << e.gradient << " (alone " << alone.gradient << ")");
+      CHECK(e.rotations < std::max(single_bound(norm), 2 * alone.rotations));
+      CHECK(e.gradient < (std::string(kind) == "mma" ? 1e-4 : 3e-5));
+      if (std::getenv("LIERE_PRINT")) WARN(kind << ", block " << block << ", norm " << norm << ": rotations " << e.rotations << " (alone " << alone.rotations << "), gradient " << e.gradient << " (alone " << alone.gradient << ")");
+    }
+  }
+}
+
+TEST_CASE("cuda on cpu: the exponential's kernel goes by the block, the device's attributes and what is asked for") {
+  using enum ExpKernel;
+  const auto& exp = cuda_kernels().exp;
+  const DeviceAttributes hopper{.compute_capability = 90, .shared_memory = 227 << 10}, turing{.compute_capability = 75, .shared_memory = 64 << 10}, small{.compute_capability = 90, .shared_memory = 8 << 10};
+  for (const int64_t block : {32, 64}) {
+    CHECK(exp.choice(block, kAuto, hopper) == kTensorCores);
+    CHECK(exp.choice(block, kFp32, hopper) == kFp32);
+    CHECK(exp.choice(block, kTensorCores, hopper) == kTensorCores);
+    CHECK(exp.choice(block, kAuto, turing) == kFp32);
+    CHECK(exp.choice(block, kTensorCores, turing) == kFp32);
+  }
+  for (const int64_t block : {4, 8, 16}) {
+    CHECK(exp.choice(block, kAuto, hopper) == kFp32);
+    CHECK(exp.choice(block, kTensorCores, hopper) == kFp32);
+  }
+  CHECK(exp.choice(64, kAuto, small) == kAuto);
+  CHECK(exp.choice(12, kAuto, hopper) == kAuto);
 }
 
 TEST_CASE("cuda on cpu: the exponential of zero is exactly the identity") {
@@ -151,11 +229,13 @@ TEST_CASE("cuda on cpu: a workspace of fewer layers than the plan's gives the sa
 TEST_CASE("cuda on cpu: the exponential's bits do not depend on the order of threads") {
   for (const auto& [kind, block] : kKernels) {
     const Kind asked(kind);
-    Case<float> c(2, 1, 1, block < 32 ? 3 : 1, block, 1);
+    Case<float> c(2, 1, 1, block < 32 ? 3 : 2, block, 1);
+    for (int64_t t = 1; t < c.tokens; ++t)  // one ray
+      for (int64_t a = 0; a < 2; ++a) c.positions[2 * t + a] = static_cast<float>(t + 1) * c.positions[a];
     scale_to_norm(c, 5);
     INFO(kind << ", block " << block);
     const auto bits = run_schedules(4, [&] {
-      run_on_device(c);
+      run_on_device(c, /*rays=*/true);
       auto both = c.rotations;
       both.insert(both.end(), c.gradient.begin(), c.gradient.end());
       return both;

@@ -9,6 +9,7 @@
 // place of CUDA's headers, none of which it needs.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -109,6 +110,8 @@ int allow_shared_memory(Kernel* kernel, int bytes) {
 }
 inline int launch_error() { return emulator::take_launch_error(); }
 
+inline float approximate_exp2(float x) { return std::exp2(x); }
+inline float approximate_reciprocal(float x) { return 1.0f / x; }
 inline float widen(Bfloat16Bits x) { return __uint_as_float(uint32_t{x.bits} << 16); }
 inline float widen(HalfBits x) {
   // The exponent moves up by a product, which is exact and serves subnormals too; five ones become eight.
