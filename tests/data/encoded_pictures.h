@@ -19,7 +19,8 @@ inline Frames formula_picture(int64_t height, int64_t width, int64_t channels = 
   uint8_t* out = frames.u8();
   for (int64_t y = 0; y < height; ++y)
     for (int64_t x = 0; x < width; ++x)
-      for (int64_t c = 0; c < channels; ++c) *out++ = static_cast<uint8_t>(7 * x + 13 * y + 29 * c + 5 * ((x * y) >> 3) + 3 * (x ^ y) + 90 * (((x / 5) + (y / 3) + c) % 3));
+      for (int64_t c = 0; c < channels; ++c)
+        *out++ = static_cast<uint8_t>(7 * x + 13 * y + 29 * c + 5 * ((x * y) >> 3) + 3 * (x ^ y) + 90 * (((x / 5) + (y / 3) + c) % 3));
   return frames;
 }
 
@@ -28,7 +29,8 @@ struct JpegOptions {
   int quality = 90;
   bool progressive = false, arithmetic = false;
   int restart_rows = 0;
-  bool adobe = true;  // of four components: the marker, which says how they are to be read
+  bool two_scans = false;  // progressive: one scan for the means of the blocks, one for everything else
+  bool adobe = true;       // of four components: the marker, which says how they are to be read
 };
 
 /// Of 1 (grey), 3 (RGB) or 4 (CMYK) channels.
@@ -52,6 +54,11 @@ inline std::string encode_jpeg(const Frames& frames, const JpegOptions& options 
   info.comp_info[0].h_samp_factor = options.horizontal;
   info.comp_info[0].v_samp_factor = options.vertical;
   if (options.progressive) jpeg_simple_progression(&info);
+  static const jpeg_scan_info scans[] = {{1, {0}, 0, 0, 0, 0}, {1, {0}, 1, 63, 0, 0}};
+  if (options.two_scans) {
+    info.scan_info = scans;
+    info.num_scans = 2;
+  }
   info.arith_code = options.arithmetic;
   info.restart_in_rows = options.restart_rows;
   jpeg_start_compress(&info, TRUE);

@@ -20,6 +20,8 @@ namespace liere {
 namespace {
 
 constexpr int kMaxScans = 100;  // progressive files have about ten
+/// Columns beside a box: one chroma sample is enough (two columns), libjpeg rounds the left side to a block. Rows above need none.
+constexpr int64_t kMargin = 4;
 /// Scans times pixels: about two seconds of work at most.
 constexpr int64_t kMaxScannedPixels = 4000000000;
 /// Every 8x8 block of a Huffman-coded picture takes a bit at least.
@@ -92,7 +94,7 @@ class JpegReader {
   Frames decode(const Box& box) {
     start(box);
     Frames frames(PixelType::kU8, {1, box.height, box.width, 3});
-    // The rows above the box that libjpeg needs, and rows wider than the box, pass through here.
+    // Rows wider than the box, or of four channels, pass through here.
     std::vector<uint8_t> scratch(info_.output_width * info_.output_components);
     read_rows(box, frames.u8(), scratch.data());
     return frames;
@@ -115,18 +117,13 @@ class JpegReader {
       info_.dct_method = JDCT_ISLOW;
       info_.do_fancy_upsampling = TRUE;
       jpeg_start_decompress(&info_);
-      const auto margin_columns = int64_t(info_.max_h_samp_factor) * DCTSIZE, margin_rows = int64_t(info_.max_v_samp_factor) * DCTSIZE;
       if (box.width < info_.image_width) {
-        JDIMENSION left = static_cast<JDIMENSION>(std::max<int64_t>(0, box.left - margin_columns));
-        JDIMENSION width = static_cast<JDIMENSION>(std::min<int64_t>(info_.image_width, box.left + box.width + margin_columns)) - left;
+        JDIMENSION left = static_cast<JDIMENSION>(std::max<int64_t>(0, box.left - kMargin));
+        JDIMENSION width = static_cast<JDIMENSION>(std::min<int64_t>(info_.image_width, box.left + box.width + kMargin)) - left;
         jpeg_crop_scanline(&info_, &left, &width);
         first_column_ = left;
       }
-      if (box.top > margin_rows) {
-        // Whole rows of blocks.
-        const auto skipped = static_cast<JDIMENSION>((box.top - margin_rows) / margin_rows * margin_rows);
-        if (skipped > 0) first_row_ = jpeg_skip_scanlines(&info_, skipped);
-      }
+      if (box.top > 0) first_row_ = jpeg_skip_scanlines(&info_, static_cast<JDIMENSION>(box.top));
     });
   }
 

@@ -1,5 +1,6 @@
-// PNG by libpng as Pillow's convert("RGB") gives it: palettes looked up, grey copied, transparency dropped, of 16 bits the upper eight; gamma is left
-// alone. Errors jump from libpng's callback back to PngReader::run, over C frames and functions without destructors only.
+// PNG by libpng as Pillow's convert("RGB") gives it: palettes looked up, grey copied, transparency dropped, gamma left alone, of 16 bits the upper
+// eight (of grey too: Pillow cuts that off at 255, which leaves such a picture white). Errors jump from libpng's callback back to PngReader::run,
+// over C frames and functions without destructors only.
 #include <png.h>
 #include <setjmp.h>
 #include <stdio.h>
