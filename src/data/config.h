@@ -100,6 +100,17 @@ template <class V> void fields(V& v, RandAugmentConfig& c) {
   v("magnitude", c.magnitude, "strength of each operation, 0..30", between(0, 30));
 }
 
+/// Strengths of torchvision's ColorJitter; 0 leaves a step out.
+struct ColorJitterConfig {
+  double brightness = 0, contrast = 0, saturation = 0, hue = 0;
+};
+template <class V> void fields(V& v, ColorJitterConfig& c) {
+  v("brightness", c.brightness, "factor drawn from 1 - s to 1 + s (not below 0)", between(0, 10));
+  v("contrast", c.contrast, "factor drawn from 1 - s to 1 + s (not below 0)", between(0, 10));
+  v("saturation", c.saturation, "factor drawn from 1 - s to 1 + s (not below 0)", between(0, 10));
+  v("hue", c.hue, "shift drawn from -s to s of a full turn", between(0, 0.5));
+}
+
 /// Training augmentation of pictures; evaluation uses only the normalisation (and the resize filter).
 struct AugmentConfig {
   RandAugmentConfig rand_augment;
