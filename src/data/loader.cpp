@@ -187,7 +187,9 @@ void Loader::State::load_row(Pending& pending, int64_t row, OpenSample& sample) 
   if (!(frames.shape() == shape))
     throw DataError(sample.name + ": the recipe made frames of " + text(frames.shape()) + " (frames x height x width x channels), expected " +
                     text(shape));
-  normalize(frames, recipe.normalization(), pending.batch.input.mutable_data_ptr<float>() + row * shape.elements());
+  float* input = pending.batch.input.mutable_data_ptr<float>() + row * shape.elements();
+  normalize(frames, recipe.normalization(), input);
+  if (plan.finish_normalized) plan.finish_normalized(input);
   pending.batch.labels_B.mutable_data_ptr<int64_t>()[row] = sample.info.label;
 }
 
