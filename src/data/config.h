@@ -58,7 +58,25 @@ template <class V> void fields(V& v, ArrowsConfig& c) {
   v("seed", c.seed, "seed of the contents (independent of the run's seed)");
 }
 
-using DatasetConfig = std::variant<Cifar100Config, Cifar10Config, ArrowsConfig>;
+/// ImageNet (ILSVRC 2012) in any of the forms in which people have it; which one is found by looking.
+struct ImagenetConfig {
+  static constexpr auto kind = "imagenet";
+  std::string root = "data/imagenet";
+};
+template <class V> void fields(V& v, ImagenetConfig& c) {
+  v("root", c.root, "folder with train/ and val/ (val/ in class folders, or flat beside the devkit's or Kaggle's list of labels), with Kaggle's ILSVRC/, or with the indices of the archives that liere-data prepare imagenet writes", not_identity());
+}
+
+/// Any tree of pictures in which each class is a folder: train/CLASS/... and val/CLASS/... Tiny ImageNet's own form is one.
+struct FolderConfig {
+  static constexpr auto kind = "folder";
+  std::string root = "data/tiny-imagenet-200";
+};
+template <class V> void fields(V& v, FolderConfig& c) {
+  v("root", c.root, "folder with train/CLASS/... and val/CLASS/..., or with Tiny ImageNet's val/images and val/val_annotations.txt", not_identity());
+}
+
+using DatasetConfig = std::variant<Cifar100Config, Cifar10Config, ArrowsConfig, ImagenetConfig, FolderConfig>;
 
 /// The key `data`: the data set, by its kind, and what of it is trained on.
 struct DataConfig {
