@@ -1,7 +1,6 @@
 #include "data/loader.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -10,12 +9,17 @@
 #include <deque>
 #include <mutex>
 #include <numeric>
+#include <set>
 #include <thread>
 
 #include "core/check.h"
+#include "core/control_group.h"
 
 namespace liere {
 namespace {
+
+// Samples drawn in the place of an unreadable one before the data are given up.
+constexpr uint32_t kSubstituteAttempts = 16;
 
 // A batch under way. Rows are claimed and counted under the loader's mutex; their contents are written outside it, each by the thread that claimed
 // it.
@@ -26,6 +30,7 @@ struct Pending {
   int64_t claimed = 0, finished = 0;
   int64_t failed_row = -1;
   std::exception_ptr error;
+  std::vector<std::pair<int64_t, BadSample>> bad;  // with their rows
 };
 
 struct Claim {
@@ -88,7 +93,8 @@ struct Loader::State {
   std::deque<std::shared_ptr<Pending>> window;  // in order; the front is delivered next
   int64_t next_number = 0;
   bool exhausted = false, stopping = false;
-  std::exception_ptr error;  // delivered; every later call repeats it
+  std::exception_ptr error;                           // delivered; every later call repeats it
+  std::set<std::pair<int64_t, int64_t>> bad_samples;  // (epoch, sample) of the delivered batches' epoch; next() alone uses it
   std::vector<std::thread> threads;
 
   // Both need the mutex to be held.
@@ -96,7 +102,9 @@ struct Loader::State {
   bool claim(Claim& claim);
 
   void fill(const Claim& claim);
-  void load_row(Pending& pending, int64_t row, OpenSample& sample) const;
+  void load_row(Pending& pending, int64_t row, OpenSample& sample, std::vector<std::pair<int64_t, BadSample>>& bad) const;
+  void load_sample(Pending& pending, int64_t row, int64_t index, OpenSample& sample) const;
+  void account_for(Pending& pending);
   void work();
 
   ~State() {
@@ -171,8 +179,8 @@ bool Loader::State::claim(Claim& claim) {
   }
 }
 
-void Loader::State::load_row(Pending& pending, int64_t row, OpenSample& sample) const {
-  const int64_t index = pending.work.indices[row], view = pending.work.views.empty() ? 0 : pending.work.views[row];
+void Loader::State::load_sample(Pending& pending, int64_t row, int64_t index, OpenSample& sample) const {
+  const int64_t view = pending.work.views.empty() ? 0 : pending.work.views[row];
   if (sample.index != index) {
     sample = {index, "sample " + std::to_string(index), nullptr, {}};
     sample.source = dataset.open(index);
@@ -191,25 +199,69 @@ void Loader::State::load_row(Pending& pending, int64_t row, OpenSample& sample) 
   normalize(frames, recipe.normalization(), input);
   if (plan.finish_normalized) plan.finish_normalized(input);
   pending.batch.labels_B.mutable_data_ptr<int64_t>()[row] = sample.info.label;
+  pending.batch.indices_B.mutable_data_ptr<int64_t>()[row] = index;
+}
+
+// The row's sample, or what takes the place of one that cannot be read.
+void Loader::State::load_row(Pending& pending, int64_t row, OpenSample& sample, std::vector<std::pair<int64_t, BadSample>>& bad) const {
+  const auto& substitutes = options.bad_samples.substitutes;
+  const int64_t wanted = pending.work.indices[row];
+  int64_t index = wanted;
+  const size_t before = bad.size();
+  for (uint32_t attempt = 0;; ++attempt) {
+    try {
+      load_sample(pending, row, index, sample);
+      break;
+    } catch (const DataError& error) {
+      if (!substitutes || substitutes->empty()) throw;
+      const std::string reason = error.what();
+      const std::string named = reason.find(sample.name) == std::string::npos ? sample.name + ": " + reason : reason;
+      bad.push_back({row, {pending.work.epoch, index, -1, named}});
+      sample = {};
+      if (attempt == kSubstituteAttempts)
+        throw DataError("sample " + std::to_string(wanted) + " and " + std::to_string(kSubstituteAttempts) +
+                        " samples drawn in its place cannot be read, the last because of: " + named + ". Check the data with liere-data verify.");
+    }
+    Rng rng(seed, Purpose::kSubstitute, pending.work.epoch, static_cast<uint32_t>(wanted), attempt);
+    index = (*substitutes)[rng.integer(static_cast<int64_t>(substitutes->size()))];
+  }
+  for (size_t i = before; i < bad.size(); ++i) bad[i].second.substitute = index;
+}
+
+// Reports a delivered batch's unreadable samples and holds them against the budget. Batches come in order, so what is counted where does not depend
+// on the workers.
+void Loader::State::account_for(Pending& pending) {
+  std::stable_sort(pending.bad.begin(), pending.bad.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (const auto& [row, sample] : pending.bad) {
+    if (!bad_samples.empty() && bad_samples.begin()->first != sample.epoch) bad_samples.clear();
+    if (!bad_samples.insert({sample.epoch, sample.index}).second) continue;
+    if (options.bad_samples.report) options.bad_samples.report(sample);
+    if (static_cast<int64_t>(bad_samples.size()) > options.bad_samples.budget)
+      throw DataError("more than " + std::to_string(options.bad_samples.budget) + " samples of epoch " + std::to_string(sample.epoch) +
+                      " cannot be read (loader.bad_sample_budget), the last because of: " + sample.reason +
+                      ". Check the data with liere-data verify, or raise the budget.");
+  }
 }
 
 void Loader::State::fill(const Claim& claim) {
   OpenSample sample;
   int64_t row = claim.begin;
   std::exception_ptr failure;
+  std::vector<std::pair<int64_t, BadSample>> bad;
   try {
     for (; row < claim.end; ++row) {
       if (row > claim.begin) {
         const std::lock_guard lock(mutex);
         if (stopping) return;
       }
-      load_row(*claim.pending, row, sample);
+      load_row(*claim.pending, row, sample, bad);
     }
   } catch (...) {
     failure = named_error(sample.name);
   }
   const std::lock_guard lock(mutex);
   auto& pending = *claim.pending;
+  pending.bad.insert(pending.bad.end(), bad.begin(), bad.end());
   // The lowest failing row counts, whoever met one first: the message does not depend on the workers.
   if (failure && (pending.failed_row < 0 || row < pending.failed_row)) {
     pending.failed_row = row;
@@ -272,6 +324,11 @@ std::optional<Batch> Loader::next() {
   if (state.window.empty()) return std::nullopt;
   const auto pending = std::move(state.window.front());
   state.window.pop_front();
+  try {
+    if (!pending->bad.empty()) state.account_for(*pending);
+  } catch (...) {
+    pending->error = std::current_exception();  // the budget comes first: a row that failed for good may lie behind it
+  }
   if (pending->error) {
     state.error = pending->error;
     state.stopping = true;
@@ -307,12 +364,6 @@ WorkPlan evaluation_plan(int64_t size, int64_t batch_size, int64_t rank, int64_t
   return evaluation_plan(std::move(indices), batch_size, rank, world, views);
 }
 
-int64_t default_workers() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  // Fails on machines with more than 1024 cores, which have at least 4.
-  const int64_t cores = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 4;
-  return std::clamp<int64_t>(cores, 1, 4);
-}
+int64_t default_workers() { return std::min<int64_t>(usable_processors(), 4); }
 
 }  // namespace liere
