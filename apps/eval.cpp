@@ -8,7 +8,7 @@
 #include "train/eval/compare.h"
 #include "train/eval/tests.h"
 #include "train/eval_tests.h"
-#include "train/signals.h"
+#include "core/signals.h"
 
 using namespace liere;
 

@@ -5,7 +5,7 @@
 #include "core/check.h"
 #include "core/allocator.h"
 #include "train/dry_run.h"
-#include "train/signals.h"
+#include "core/signals.h"
 #include "train/trainer.h"
 
 using namespace liere;

@@ -24,6 +24,10 @@ liere_require_library(LIERE_XXHASH_LIBRARY xxhash libxxhash-dev)
 liere_require_header(LIERE_CLI11_INCLUDE CLI/CLI.hpp libcli11-dev)
 liere_require_header(LIERE_PNG_INCLUDE png.h libpng-dev)
 liere_require_library(LIERE_PNG_LIBRARY png libpng-dev)
+liere_require_header(LIERE_ZLIB_INCLUDE zlib.h zlib1g-dev)
+liere_require_library(LIERE_ZLIB_LIBRARY z zlib1g-dev)
+liere_require_header(LIERE_JPEG_INCLUDE jpeglib.h libjpeg-dev)
+liere_require_library(LIERE_JPEG_LIBRARY jpeg libjpeg-dev)
 find_package(spdlog REQUIRED)
 
 add_library(liere_yaml INTERFACE)
@@ -34,9 +38,18 @@ add_library(liere_xxhash INTERFACE)
 target_include_directories(liere_xxhash SYSTEM INTERFACE ${LIERE_XXHASH_INCLUDE})
 target_link_libraries(liere_xxhash INTERFACE ${LIERE_XXHASH_LIBRARY})
 
+add_library(liere_zlib INTERFACE)
+target_include_directories(liere_zlib SYSTEM INTERFACE ${LIERE_ZLIB_INCLUDE})
+target_link_libraries(liere_zlib INTERFACE ${LIERE_ZLIB_LIBRARY})
+
 add_library(liere_png INTERFACE)
 target_include_directories(liere_png SYSTEM INTERFACE ${LIERE_PNG_INCLUDE})
 target_link_libraries(liere_png INTERFACE ${LIERE_PNG_LIBRARY})
+
+# libjpeg-turbo: the API of libjpeg 6b and its own calls for parts of a picture.
+add_library(liere_jpeg INTERFACE)
+target_include_directories(liere_jpeg SYSTEM INTERFACE ${LIERE_JPEG_INCLUDE})
+target_link_libraries(liere_jpeg INTERFACE ${LIERE_JPEG_LIBRARY})
 
 # OpenCV's core and imgproc alone: Debian ships no CMake config for them without the other 200 packages of libopencv-dev.
 find_path(LIERE_OPENCV_INCLUDE opencv2/imgproc.hpp PATH_SUFFIXES opencv4)
@@ -48,3 +61,18 @@ liere_require_library(LIERE_OPENCV_IMGPROC opencv_imgproc libopencv-imgproc-dev)
 add_library(liere_opencv INTERFACE)
 target_include_directories(liere_opencv SYSTEM INTERFACE ${LIERE_OPENCV_INCLUDE})
 target_link_libraries(liere_opencv INTERFACE ${LIERE_OPENCV_IMGPROC} ${LIERE_OPENCV_CORE})
+
+# Optional: pictures that are neither JPEG nor PNG (WebP, TIFF, BMP).
+option(LIERE_IMGCODECS "read other picture formats by OpenCV's imgcodecs, where libopencv-imgcodecs-dev is installed" ON)
+if(LIERE_IMGCODECS)
+  find_path(LIERE_IMGCODECS_INCLUDE opencv2/imgcodecs.hpp PATH_SUFFIXES opencv4)
+  find_library(LIERE_IMGCODECS_LIBRARY opencv_imgcodecs)
+  if(LIERE_IMGCODECS_INCLUDE AND LIERE_IMGCODECS_LIBRARY)
+    add_library(liere_imgcodecs INTERFACE)
+    target_include_directories(liere_imgcodecs SYSTEM INTERFACE ${LIERE_IMGCODECS_INCLUDE})
+    target_link_libraries(liere_imgcodecs INTERFACE ${LIERE_IMGCODECS_LIBRARY} liere_opencv)
+    target_compile_definitions(liere_imgcodecs INTERFACE LIERE_IMGCODECS)
+  else()
+    message(STATUS "OpenCV's imgcodecs was not found: pictures are JPEG or PNG (libopencv-imgcodecs-dev adds others)")
+  endif()
+endif()

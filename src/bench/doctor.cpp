@@ -9,7 +9,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "models/kernels/instruction_set.h"
+#include "core/instruction_set.h"
 
 extern char** environ;
 

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "bench/doctor.h"
+#include "core/control_group.h"
 #include "train/run_folder.h"
 
 namespace liere {
@@ -37,48 +38,17 @@ std::optional<double> number_in(const fs::path& file) {
   return in >> value ? std::optional(value) : std::nullopt;
 }
 
-std::optional<double> smaller(std::optional<double> a, std::optional<double> b) { return a && b ? std::optional(std::min(*a, *b)) : a ? a : b; }
-
-/// The process's group in a hierarchy: the rest of its line "0::/path" (version 2) or "5:cpu,cpuacct:/path".
-std::optional<std::string> group_of(const fs::path& root, const std::string& controller) {
-  std::ifstream in(root / "proc/self/cgroup");
-  for (std::string line; std::getline(in, line);) {
-    const auto first = line.find(':'), second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string names = "," + line.substr(first + 1, second - first - 1) + ",";
-    if (controller.empty() ? names == ",," : names.find("," + controller + ",") != std::string::npos) return line.substr(second + 1);
-  }
-  return std::nullopt;
-}
-
-/// From the process's group up to the hierarchy's root. In a container the path may be the host's: then the root alone is there.
-std::vector<fs::path> folders_of(const fs::path& hierarchy, const std::string& group) {
-  std::vector<fs::path> folders;
-  for (fs::path path = fs::path(group).relative_path(); !path.empty(); path = path.parent_path()) folders.push_back(hierarchy / path);
-  folders.push_back(hierarchy);
-  return folders;
-}
-
 void read_groups(Allowance& a, const fs::path& root) {
   const fs::path base = root / "sys/fs/cgroup";
-  if (const auto group = group_of(root, "")) {
-    for (const auto& folder : folders_of(base, *group)) {
-      std::ifstream cpu(folder / "cpu.max");
-      double quota = 0, period = 0;
-      if (cpu >> quota >> period && period > 0) a.cpu_quota = smaller(a.cpu_quota, quota / period);
+  a.cpu_quota = processor_quota(root);
+  if (const auto group = control_group(root, ""))
+    for (const auto& folder : control_group_folders(base, *group))
       if (const auto limit = number_in(folder / "memory.max"); limit && (!a.memory_limit || *limit < *a.memory_limit)) {
         a.memory_limit = limit;
         a.memory_used = number_in(folder / "memory.current");
       }
-    }
-  }
-  if (const auto group = group_of(root, "cpu"))
-    for (const auto& folder : folders_of(base / "cpu", *group)) {
-      const auto quota = number_in(folder / "cpu.cfs_quota_us"), period = number_in(folder / "cpu.cfs_period_us");
-      if (quota && period && *quota > 0 && *period > 0) a.cpu_quota = smaller(a.cpu_quota, *quota / *period);
-    }
-  if (const auto group = group_of(root, "memory"))
-    for (const auto& folder : folders_of(base / "memory", *group)) {
+  if (const auto group = control_group(root, "memory"))
+    for (const auto& folder : control_group_folders(base / "memory", *group)) {
       const auto limit = number_in(folder / "memory.limit_in_bytes");
       if (!limit || *limit > 1e18 || (a.memory_limit && *a.memory_limit <= *limit)) continue;  // unlimited is a number near 2^63
       a.memory_limit = limit;

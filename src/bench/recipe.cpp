@@ -42,6 +42,7 @@ double rate(const AugmentConfig& config, int64_t size, double seconds, int64_t& 
       Frames frames = pictures[i];
       if (plan.finish) frames = plan.finish(std::move(frames));
       normalize(frames, recipe->normalization(), out.data());
+      if (plan.finish_normalized) plan.finish_normalized(out.data());
     }
     used = thread_seconds() - start;
   }

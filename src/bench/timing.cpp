@@ -11,7 +11,7 @@
 #include <cstring>
 #include <memory>
 
-#include "models/kernels/instruction_set.h"
+#include "core/instruction_set.h"
 #include "train/device.h"
 
 namespace liere {

@@ -23,6 +23,7 @@ enum class Purpose : uint32_t {
   kHoldout = 8,       // stratified validation part of a training set
   kBootstrap = 9,     // (replicate)
   kRandomRotation = 10,  // orthogonal blocks and angles in place of the learned rotations; see named_seed
+  kSubstitute = 11,   // (epoch, sample, attempt): the training sample that takes an unreadable one's place
 };
 
 /// One Philox4x32-10 block: four words from a 128-bit counter and a 64-bit key (core/philox.h has the form for kernels).

@@ -1,11 +1,13 @@
-// Configuration of data and augmentation: what the YAML keys `data` and `augment` hold.
+// Configuration of data: what the YAML key `data` holds; augment_config.h has `augment`.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "core/fields.h"
+#include "data/augment_config.h"
 
 namespace liere {
 
@@ -58,7 +60,25 @@ template <class V> void fields(V& v, ArrowsConfig& c) {
   v("seed", c.seed, "seed of the contents (independent of the run's seed)");
 }
 
-using DatasetConfig = std::variant<Cifar100Config, Cifar10Config, ArrowsConfig>;
+/// ImageNet (ILSVRC 2012) in any of the forms in which people have it; which one is found by looking.
+struct ImagenetConfig {
+  static constexpr auto kind = "imagenet";
+  std::string root = "data/imagenet";
+};
+template <class V> void fields(V& v, ImagenetConfig& c) {
+  v("root", c.root, "folder with train/ and val/ (val/ in class folders, or flat beside the devkit's or Kaggle's list of labels), with Kaggle's ILSVRC/, or with the indices of the archives that liere-data prepare imagenet writes", not_identity());
+}
+
+/// Any tree of pictures in which each class is a folder: train/CLASS/... and val/CLASS/... Tiny ImageNet's own form is one.
+struct FolderConfig {
+  static constexpr auto kind = "folder";
+  std::string root = "data/tiny-imagenet-200";
+};
+template <class V> void fields(V& v, FolderConfig& c) {
+  v("root", c.root, "folder with train/CLASS/... and val/CLASS/..., or with Tiny ImageNet's val/images and val/val_annotations.txt", not_identity());
+}
+
+using DatasetConfig = std::variant<Cifar100Config, Cifar10Config, ArrowsConfig, ImagenetConfig, FolderConfig>;
 
 /// The key `data`: the data set, by its kind, and what of it is trained on.
 struct DataConfig {
@@ -66,54 +86,14 @@ struct DataConfig {
   double fraction = 1.0;   // of the training set: the data ablation of the paper
   int64_t holdout = 0;     // training samples kept for validation
   bool drop_last = false;  // leave out an epoch's incomplete last batch
+  std::optional<std::string> stage;
 };
 template <class V> void fields(V& v, DataConfig& c) {
   v.flatten(c.dataset);
   v("fraction", c.fraction, "part of the training set that is used: the first entries of a permutation with seed 42, as the released code draws it", FieldRule{.low = 0, .high = 1, .low_open = true});
   v("holdout", c.holdout, "training samples, evenly from all classes and the same for every seed and fraction, that are kept out of training: evaluations during training and the best checkpoint use them, the test set is measured once at the end", at_least(0));
   v("drop_last", c.drop_last, "leave out the incomplete last batch of an epoch");
-}
-
-enum class NormalizationKind { kCifar, kCifar100, kImagenet, kHalf };
-template <> struct EnumNames<NormalizationKind> {
-  static constexpr std::pair<NormalizationKind, std::string_view> values[] = {
-      {NormalizationKind::kCifar, "cifar"}, {NormalizationKind::kCifar100, "cifar100"}, {NormalizationKind::kImagenet, "imagenet"}, {NormalizationKind::kHalf, "half"}};
-};
-enum class RandAugmentKind { kNone, kReleased, kTorchvision };
-template <> struct EnumNames<RandAugmentKind> {
-  static constexpr std::pair<RandAugmentKind, std::string_view> values[] = {
-      {RandAugmentKind::kNone, "none"}, {RandAugmentKind::kReleased, "released"}, {RandAugmentKind::kTorchvision, "torchvision"}};
-};
-enum class ResizeFilter { kBilinear, kBicubic };
-template <> struct EnumNames<ResizeFilter> {
-  static constexpr std::pair<ResizeFilter, std::string_view> values[] = {{ResizeFilter::kBilinear, "bilinear"}, {ResizeFilter::kBicubic, "bicubic"}};
-};
-
-struct RandAugmentConfig {
-  RandAugmentKind kind = RandAugmentKind::kNone;
-  int64_t operations = 2;  // n
-  double magnitude = 14;   // m of 30 (released) or bin of 31 (torchvision)
-};
-template <class V> void fields(V& v, RandAugmentConfig& c) {
-  v("kind", c.kind, "definition: none, released (the 16 operations of the paper's release) or torchvision (14 operations)");
-  v("operations", c.operations, "operations per picture, drawn with replacement", between(0, 16));
-  v("magnitude", c.magnitude, "strength of each operation, 0..30", between(0, 30));
-}
-
-/// Training augmentation of pictures; evaluation uses only the normalisation (and the resize filter).
-struct AugmentConfig {
-  RandAugmentConfig rand_augment;
-  int64_t crop_padding = 0;    // zeros around the picture before a random crop of the input size
-  double flip = 0.0;           // probability of a horizontal flip
-  NormalizationKind normalization = NormalizationKind::kCifar;
-  ResizeFilter resize = ResizeFilter::kBilinear;
-};
-template <class V> void fields(V& v, AugmentConfig& c) {
-  v("rand_augment", c.rand_augment, "RandAugment on the whole picture, before the crop");
-  v("crop_padding", c.crop_padding, "zero pixels added on all sides before a random crop of the input size (0: no crop)", between(0, 64));
-  v("flip", c.flip, "probability of a horizontal flip", between(0, 1));
-  v("normalization", c.normalization, "mean and standard deviation: cifar (the release's figures, used by the paper for CIFAR-100 and ImageNet), cifar100 (the true ones), imagenet, half (0.5 / 0.5)");
-  v("resize", c.resize, "antialiased filter where a picture must be resized: bilinear or bicubic");
+  v("stage", c.stage, "folder on this node's own disk to which packed data (CIFAR's files, ImageNet's indexed archives) are copied once and read from (default: read where they are)", not_identity());
 }
 
 }  // namespace liere

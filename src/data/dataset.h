@@ -40,6 +40,8 @@ class Dataset {
   virtual const std::vector<std::string>& class_names() const = 0;
   /// One line for the log: "CIFAR-100 train: 50,000 images 32x32, 100 classes, md5 ... (official)".
   virtual std::string describe() const = 0;
+  /// Whether the samples are encoded files, of which only decoding each tells that it is sound.
+  virtual bool encoded() const { return false; }
   /// Reads what opening did not and compares with the published data: one sentence for each difference, none when all is as published.
   virtual std::vector<std::string> verify() const { return {}; }
 };

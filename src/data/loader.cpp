@@ -1,7 +1,6 @@
 #include "data/loader.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -9,13 +8,16 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
-#include <numeric>
+#include <set>
 #include <thread>
 
 #include "core/check.h"
 
 namespace liere {
 namespace {
+
+// Samples drawn in the place of an unreadable one before the data are given up.
+constexpr uint32_t kSubstituteAttempts = 16;
 
 // A batch under way. Rows are claimed and counted under the loader's mutex; their contents are written outside it, each by the thread that claimed
 // it.
@@ -26,6 +28,7 @@ struct Pending {
   int64_t claimed = 0, finished = 0;
   int64_t failed_row = -1;
   std::exception_ptr error;
+  std::vector<std::pair<int64_t, BadSample>> bad;  // with their rows
 };
 
 struct Claim {
@@ -88,7 +91,8 @@ struct Loader::State {
   std::deque<std::shared_ptr<Pending>> window;  // in order; the front is delivered next
   int64_t next_number = 0;
   bool exhausted = false, stopping = false;
-  std::exception_ptr error;  // delivered; every later call repeats it
+  std::exception_ptr error;                           // delivered; every later call repeats it
+  std::set<std::pair<int64_t, int64_t>> bad_samples;  // (epoch, sample) of the delivered batches' epoch; next() alone uses it
   std::vector<std::thread> threads;
 
   // Both need the mutex to be held.
@@ -96,7 +100,9 @@ struct Loader::State {
   bool claim(Claim& claim);
 
   void fill(const Claim& claim);
-  void load_row(Pending& pending, int64_t row, OpenSample& sample) const;
+  void load_row(Pending& pending, int64_t row, OpenSample& sample, std::vector<std::pair<int64_t, BadSample>>& bad) const;
+  void load_sample(Pending& pending, int64_t row, int64_t index, OpenSample& sample) const;
+  void account_for(Pending& pending);
   void work();
 
   ~State() {
@@ -171,8 +177,8 @@ bool Loader::State::claim(Claim& claim) {
   }
 }
 
-void Loader::State::load_row(Pending& pending, int64_t row, OpenSample& sample) const {
-  const int64_t index = pending.work.indices[row], view = pending.work.views.empty() ? 0 : pending.work.views[row];
+void Loader::State::load_sample(Pending& pending, int64_t row, int64_t index, OpenSample& sample) const {
+  const int64_t view = pending.work.views.empty() ? 0 : pending.work.views[row];
   if (sample.index != index) {
     sample = {index, "sample " + std::to_string(index), nullptr, {}};
     sample.source = dataset.open(index);
@@ -187,27 +193,73 @@ void Loader::State::load_row(Pending& pending, int64_t row, OpenSample& sample) 
   if (!(frames.shape() == shape))
     throw DataError(sample.name + ": the recipe made frames of " + text(frames.shape()) + " (frames x height x width x channels), expected " +
                     text(shape));
-  normalize(frames, recipe.normalization(), pending.batch.input.mutable_data_ptr<float>() + row * shape.elements());
+  float* input = pending.batch.input.mutable_data_ptr<float>() + row * shape.elements();
+  normalize(frames, recipe.normalization(), input);
+  if (plan.finish_normalized) plan.finish_normalized(input);
   pending.batch.labels_B.mutable_data_ptr<int64_t>()[row] = sample.info.label;
+  pending.batch.indices_B.mutable_data_ptr<int64_t>()[row] = index;
+}
+
+// The row's sample, or what takes the place of one that cannot be read.
+void Loader::State::load_row(Pending& pending, int64_t row, OpenSample& sample, std::vector<std::pair<int64_t, BadSample>>& bad) const {
+  const auto& substitutes = options.bad_samples.substitutes;
+  const int64_t wanted = pending.work.indices[row];
+  int64_t index = wanted;
+  const size_t before = bad.size();
+  for (uint32_t attempt = 0;; ++attempt) {
+    try {
+      load_sample(pending, row, index, sample);
+      break;
+    } catch (const DataError& error) {
+      if (!substitutes || substitutes->empty()) throw;
+      const std::string reason = error.what();
+      const std::string named = reason.find(sample.name) == std::string::npos ? sample.name + ": " + reason : reason;
+      bad.push_back({row, {pending.work.epoch, index, -1, named}});
+      sample = {};
+      if (attempt == kSubstituteAttempts)
+        throw DataError("sample " + std::to_string(wanted) + " and " + std::to_string(kSubstituteAttempts) +
+                        " samples drawn in its place cannot be read, the last because of: " + named + ". Check the data with liere-data verify.");
+    }
+    Rng rng(seed, Purpose::kSubstitute, pending.work.epoch, static_cast<uint32_t>(wanted), attempt);
+    index = (*substitutes)[rng.integer(static_cast<int64_t>(substitutes->size()))];
+  }
+  for (size_t i = before; i < bad.size(); ++i) bad[i].second.substitute = index;
+}
+
+// Reports a delivered batch's unreadable samples and holds them against the budget. Batches come in order, so what is counted where does not depend
+// on the workers.
+void Loader::State::account_for(Pending& pending) {
+  std::stable_sort(pending.bad.begin(), pending.bad.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (const auto& [row, sample] : pending.bad) {
+    if (!bad_samples.empty() && bad_samples.begin()->first != sample.epoch) bad_samples.clear();
+    if (!bad_samples.insert({sample.epoch, sample.index}).second) continue;
+    if (options.bad_samples.report) options.bad_samples.report(sample);
+    if (static_cast<int64_t>(bad_samples.size()) > options.bad_samples.budget)
+      throw DataError("more than " + std::to_string(options.bad_samples.budget) + " samples of epoch " + std::to_string(sample.epoch) +
+                      " cannot be read (loader.bad_sample_budget), the last because of: " + sample.reason +
+                      ". Check the data with liere-data verify, or raise the budget.");
+  }
 }
 
 void Loader::State::fill(const Claim& claim) {
   OpenSample sample;
   int64_t row = claim.begin;
   std::exception_ptr failure;
+  std::vector<std::pair<int64_t, BadSample>> bad;
   try {
     for (; row < claim.end; ++row) {
       if (row > claim.begin) {
         const std::lock_guard lock(mutex);
         if (stopping) return;
       }
-      load_row(*claim.pending, row, sample);
+      load_row(*claim.pending, row, sample, bad);
     }
   } catch (...) {
     failure = named_error(sample.name);
   }
   const std::lock_guard lock(mutex);
   auto& pending = *claim.pending;
+  pending.bad.insert(pending.bad.end(), bad.begin(), bad.end());
   // The lowest failing row counts, whoever met one first: the message does not depend on the workers.
   if (failure && (pending.failed_row < 0 || row < pending.failed_row)) {
     pending.failed_row = row;
@@ -270,6 +322,11 @@ std::optional<Batch> Loader::next() {
   if (state.window.empty()) return std::nullopt;
   const auto pending = std::move(state.window.front());
   state.window.pop_front();
+  try {
+    if (!pending->bad.empty()) state.account_for(*pending);
+  } catch (...) {
+    pending->error = std::current_exception();  // the budget comes first: a row that failed for good may lie behind it
+  }
   if (pending->error) {
     state.error = pending->error;
     state.stopping = true;
@@ -277,40 +334,6 @@ std::optional<Batch> Loader::next() {
   state.work_changed.notify_all();
   if (pending->error) std::rethrow_exception(pending->error);
   return std::move(pending->batch);
-}
-
-WorkPlan evaluation_plan(std::vector<int64_t> indices, int64_t batch_size, int64_t rank, int64_t world, int64_t views) {
-  if (batch_size < 1 || views < 1 || world < 1 || rank < 0 || rank >= world)
-    throw ConfigError("evaluation: expected batch_size, views, world >= 1 and 0 <= rank < world, found " + std::to_string(batch_size) + ", " +
-                      std::to_string(views) + ", " + std::to_string(world) + " and rank " + std::to_string(rank));
-  const int64_t rows = (batch_size + views - 1) / views * views;
-  const auto samples = std::make_shared<const std::vector<int64_t>>(std::move(indices));
-  return [=](int64_t batch_number) -> std::optional<WorkItem> {
-    const int64_t items = static_cast<int64_t>(samples->size()) * views;
-    const int64_t begin = (rank + batch_number * world) * rows, end = std::min(begin + rows, items);
-    if (begin >= items) return std::nullopt;
-    WorkItem work;
-    work.pad_to = rows;
-    for (int64_t item = begin; item < end; ++item) {
-      work.indices.push_back((*samples)[item / views]);
-      work.views.push_back(item % views);
-    }
-    return work;
-  };
-}
-
-WorkPlan evaluation_plan(int64_t size, int64_t batch_size, int64_t rank, int64_t world, int64_t views) {
-  std::vector<int64_t> indices(size);
-  std::iota(indices.begin(), indices.end(), 0);
-  return evaluation_plan(std::move(indices), batch_size, rank, world, views);
-}
-
-int64_t default_workers() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  // Fails on machines with more than 1024 cores, which have at least 4.
-  const int64_t cores = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 4;
-  return std::clamp<int64_t>(cores, 1, 4);
 }
 
 }  // namespace liere

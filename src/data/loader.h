@@ -44,13 +44,30 @@ WorkPlan evaluation_plan(std::vector<int64_t> indices, int64_t batch_size, int64
 /// The same for all samples of a dataset of this size.
 WorkPlan evaluation_plan(int64_t size, int64_t batch_size, int64_t rank, int64_t world, int64_t views = 1);
 
-/// min(cores that this process may use, 4).
+/// min(processors that affinity and control groups leave to this process, 4).
 int64_t default_workers();
+
+/// A training sample that could not be read, and what took its place.
+struct BadSample {
+  int64_t epoch = 0, index = 0, substitute = 0;
+  std::string reason;  // names the sample
+};
+
+/// What to do about samples that cannot be read. Without `substitutes` the first is an error. With them (training) its row is filled by another
+/// sample: attempt k takes substitutes[Rng(seed, kSubstitute, epoch, sample, k).integer(n)], so the batch is full, its loss is the mean of as many
+/// samples as ever, and what it holds does not depend on the number of workers (a row of weight 0 would make this batch's other samples count for
+/// less, or need its count before the first micro-batch).
+struct BadSamplePolicy {
+  std::shared_ptr<const std::vector<int64_t>> substitutes;  // samples of the dataset to draw from
+  int64_t budget = 0;  // different unreadable samples per epoch; one more is a DataError, at the turn of the batch that met it
+  std::function<void(const BadSample&)> report;  // called by next() in the batches' and rows' order, once per epoch and sample
+};
 
 struct LoaderOptions {
   int64_t workers = default_workers();  // 0: next() prepares the batch itself
   int64_t prefetch = 4;                 // batches under way or waiting, at least 1
   bool pinned = false;                  // page-locked memory for copies to a GPU; needs one
+  BadSamplePolicy bad_samples;
 };
 
 class Loader {

@@ -18,7 +18,7 @@ constexpr uint32_t kSines[64] = {
     0x85845dd1, 0x6fa87e4f, 0xfe2ce6e0, 0xa3014314, 0x4e0811a1, 0xf7537e82, 0xbd3af235, 0x2ad7d2bb, 0xeb86d391};
 constexpr int kShifts[4][4] = {{7, 12, 17, 22}, {5, 9, 14, 20}, {4, 11, 16, 23}, {6, 10, 15, 21}};
 
-using State = std::array<uint32_t, 4>;
+using State = Md5::State;
 
 template <int kRound>
 constexpr uint32_t mix(uint32_t b, uint32_t c, uint32_t d) {
@@ -51,24 +51,30 @@ void digest_block(State& state, const char* block) {
 
 }  // namespace
 
-std::string md5(std::string_view bytes) {
-  State state = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476};
-  const size_t whole = bytes.size() / 64 * 64;
-  for (size_t i = 0; i < whole; i += 64) digest_block(state, bytes.data() + i);
+void Md5::add_blocks(std::string_view bytes) {
+  for (size_t i = 0; i + kBlock <= bytes.size(); i += kBlock) digest_block(state_, bytes.data() + i);
+  bytes_ += bytes.size();
+}
+
+std::string Md5::finish(std::string_view rest) {
+  const size_t whole = rest.size() / kBlock * kBlock;
+  add_blocks(rest.substr(0, whole));
+  rest.remove_prefix(whole);
   char tail[128] = {};
-  const size_t rest = bytes.size() - whole;
-  if (rest > 0) std::memcpy(tail, bytes.data() + whole, rest);
-  tail[rest] = static_cast<char>(0x80);
-  const size_t tail_size = rest < 56 ? 64 : 128;
-  const uint64_t bits = uint64_t(bytes.size()) * 8;
+  if (!rest.empty()) std::memcpy(tail, rest.data(), rest.size());
+  tail[rest.size()] = static_cast<char>(0x80);
+  const size_t tail_size = rest.size() < 56 ? 64 : 128;
+  const uint64_t bits = (bytes_ + rest.size()) * 8;
   std::memcpy(tail + tail_size - 8, &bits, 8);
-  for (size_t i = 0; i < tail_size; i += 64) digest_block(state, tail + i);
+  for (size_t i = 0; i < tail_size; i += kBlock) digest_block(state_, tail + i);
 
   std::string hex;
-  for (const uint32_t word : state)
+  for (const uint32_t word : state_)
     for (int byte = 0; byte < 4; ++byte)
       for (const int nibble : {word >> (8 * byte + 4) & 15, word >> (8 * byte) & 15}) hex += "0123456789abcdef"[nibble];
   return hex;
 }
+
+std::string md5(std::string_view bytes) { return Md5().finish(bytes); }
 
 }  // namespace liere

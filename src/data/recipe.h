@@ -14,6 +14,8 @@ struct Plan {
   Request request;
   /// Frames as decoded -> frames ready to be normalised (u8, FrameShape of the recipe's output).
   std::function<Frames(Frames)> finish;
+  /// Changes the normalised floats [C, T, H, W] in place (random erasing); empty: nothing to do. For who wants the model's input; pictures to look at leave it out.
+  std::function<void(float* values_CTHW)> finish_normalized;
 };
 
 /// Per-channel (p / 255 - mean) / std in float32.

@@ -1,8 +1,13 @@
 // The recipes of picture classification (paper, section 3): what the model sees of an RGB picture in training and at evaluation.
-//   train  RandAugment on the whole picture -> resize where its size is not the target's -> pad with zeros and crop at random -> mirror at random
-//   eval   resize where the size is not the target's
-// Order of a training plan's draws: RandAugment's (transforms/rand_augment.h); with crop_padding P > 0 the crop's row, then its column
-// (integers 0..2P); with flip > 0 one coin. A step that is switched off draws nothing.
+//   train, order released    colour steps on the whole picture -> crop -> mirror at random          colour steps: RandAugment, then 3-Augment, then
+//   colour jitter train, order crop_first  crop -> colour steps -> mirror at random                               crop: RandomResizedCrop; or resize
+//   where the size is not the then, after normalisation, random erasing                                                       target's, pad with
+//   zeros and crop at random eval   resize where the size is not the target's, or short side and centre crop, or the centre without a resize
+//   (EvaluationView)
+// Only what is needed is decoded: the crop where no colour step sees the whole picture, the rows and columns that the centre crop's resize reads.
+// Order of a training plan's draws: with crop_first the crop's first; the colour steps' (transforms/rand_augment.h, three_augment.h, color_jitter.h);
+// with released the crop's; with flip > 0 one coin; the erasing's (transforms/erasing.h). The crop's: RandomResizedCrop's, or with crop_padding P > 0
+// the row, then the column (integers 0..2P). A step that is switched off draws nothing.
 #pragma once
 
 #include <memory>

@@ -6,7 +6,7 @@
 #include "core/log.h"
 #include "train/eval/session.h"
 #include "train/eval/store.h"
-#include "train/signals.h"
+#include "core/signals.h"
 
 namespace liere {
 namespace {

@@ -11,7 +11,7 @@
 #include "models/autocast.h"
 #include "train/device_batches.h"
 #include "train/loader_options.h"
-#include "train/signals.h"
+#include "core/signals.h"
 
 namespace liere {
 namespace {

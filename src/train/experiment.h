@@ -100,13 +100,22 @@ template <class V> void fields(V& v, EvalConfig& c) {
   v("sizes", c.sizes, "pixels per side of the resolution test; orthogonality takes the largest (default: 1, 1.5, 2 and 3 times the training size, rounded to whole patches)", at_least(1));
 }
 
+/// What training does about a sample that cannot be read; evaluation never leaves one out.
+enum class BadSamples { kError, kSkip };
+template <> struct EnumNames<BadSamples> {
+  static constexpr std::pair<BadSamples, std::string_view> values[] = {{BadSamples::kError, "error"}, {BadSamples::kSkip, "skip"}};
+};
 struct LoaderConfig {
   std::optional<int64_t> workers;
   int64_t prefetch = 4;
+  BadSamples bad_samples = BadSamples::kError;
+  int64_t bad_sample_budget = 10;
 };
 template <class V> void fields(V& v, LoaderConfig& c) {
-  v("workers", c.workers, "loader threads; 0 loads in the training thread (default: the processors this process may use, 4 at most)", between(0, 256));
+  v("workers", c.workers, "loader threads; 0 loads in the training thread (default: the processors that affinity and control group leave to this process, 4 at most)", between(0, 256));
   v("prefetch", c.prefetch, "batches kept ready", between(1, 256));
+  v("bad_samples", c.bad_samples, "a training sample that cannot be read: error ends the run with exit code 3; skip takes another one drawn by (seed, epoch, sample) in its place and lists it in the run folder's bad_samples.txt (evaluation always ends)");
+  v("bad_sample_budget", c.bad_sample_budget, "of bad_samples: skip: different samples per epoch that may be unreadable; one more ends the run with exit code 3", at_least(0));
 }
 
 struct LogConfig {

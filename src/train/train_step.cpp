@@ -44,7 +44,8 @@ std::optional<WorkItem> Trainer::work(int64_t number) {
 
 void Trainer::start_loader() {
   first_batch_ = plan_.first_of(state_.step);
-  loader_ = std::make_unique<Loader>(*parts_.train_set, *parts_.train_recipe, config_.seed, loader_options(config_.loader, device_), [this](int64_t number) { return work(number); });
+  loader_ = std::make_unique<Loader>(*parts_.train_set, *parts_.train_recipe, config_.seed,
+                                     training_loader_options(config_.loader, device_, parts_.train_indices, std::filesystem::path(config_.output) / "bad_samples.txt"), [this](int64_t number) { return work(number); });
   batches_.emplace(*loader_, device_, /*ahead=*/lagged_);
 }
 

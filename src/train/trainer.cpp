@@ -5,7 +5,7 @@
 
 #include "core/log.h"
 #include "train/memory.h"
-#include "train/signals.h"
+#include "core/signals.h"
 #include "train/weights_import.h"
 
 namespace liere {

@@ -8,13 +8,14 @@
 #include "data/holdout.h"
 #include "data/recipe_picture.h"
 #include "data/sampler.h"
+#include "data/stage.h"
 
 namespace liere {
 
 torch::Dtype parameter_dtype(Precision precision) { return precision == Precision::kFp64 ? torch::kFloat64 : torch::kFloat32; }
 
 TrainingParts::TrainingParts(const ExperimentConfig& config, torch::Device device)
-    : train_set(make_dataset(config.data.dataset, Split::kTrain)), test_set(make_dataset(config.data.dataset, Split::kTest)) {
+    : train_set(make_dataset(staged_dataset(config.data), Split::kTrain)), test_set(make_dataset(staged_dataset(config.data), Split::kTest)) {
   log_info(train_set->describe());
   log_info(test_set->describe());
   train_recipe = make_train_recipe(config.augment, config.model.input_size[0], config.model.input_size[1]);

@@ -10,6 +10,9 @@ Names of the tensors (k = number of arguments, P = picture):
   released.CutoutAbs.centre.P   float64 [k, 2]  x, y
   resize.HxW.FILTER.P           uint8 [H, W, 3]
   crop_flip.cases / .out.P      int32 [k, 3] (row, column, flip) of a crop of the picture padded by 4 zeros; uint8 [k, H, W, 3]
+  hue.shift / .out.P            float64 [k] in turns; uint8 [k, H, W, 3]    P also `colours`, a grid through the cube of colours
+  blur.radius / .out.P          float64 [k]; uint8 [k, H, W, 3]
+  grey.out.P                    uint8 [H, W, 3]
 """
 
 import math
@@ -17,7 +20,7 @@ import sys
 
 import numpy as np
 import PIL
-from PIL import Image, ImageDraw, ImageEnhance, ImageOps
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 from safetensors.numpy import save_file
 
 SIZES = {"square": (32, 32), "odd": (17, 23)}
@@ -158,6 +161,35 @@ def crop_flip(out, images):
         out[f"crop_flip.out.{key}"] = np.stack([np.asarray(ImageOps.mirror(r) if flip else r) for r, (_, _, flip) in zip(results, cases)])
 
 
+def colours():
+    """Every 17th value of the cube's red and green, blue in steps of 11 that shift from row to row: all sectors of the hue, greys and blacks among them."""
+    y, x = np.meshgrid(np.arange(64), np.arange(64), indexing="ij")
+    red, green, blue = 17 * (x % 16), 17 * (y % 16), (11 * (x // 16 * 4 + y // 16) + 5 * (x + y)) % 256
+    return np.stack([red, green, np.where((x + y) % 13 == 0, red, blue)], -1).astype(np.uint8)
+
+
+def turn_hue(image, shift):
+    """torchvision's adjust_hue of a Pillow picture."""
+    hue, saturation, value = image.convert("HSV").split()
+    turned = np.asarray(hue) + np.int32(shift * 255).astype(np.uint8)
+    return Image.merge("HSV", (Image.fromarray(turned), saturation, value)).convert("RGB")
+
+
+def hue(out, images):
+    shifts = [-0.5, -0.1, 0.0, 0.003, 0.1, 0.37, 0.5]
+    out["hue.shift"] = np.array(shifts)
+    for key, image in {**images, "colours": Image.fromarray(out["in.colours"])}.items():
+        out[f"hue.out.{key}"] = np.stack([np.asarray(turn_hue(image, shift)) for shift in shifts])
+
+
+def blur(out, images):
+    radii = [0.1, 0.5, 0.77, 1.0, 1.9999, 2.0, 5.5, 40.0]
+    out["blur.radius"] = np.array(radii)
+    for key, image in images.items():
+        out[f"blur.out.{key}"] = np.stack([np.asarray(image.filter(ImageFilter.GaussianBlur(radius))) for radius in radii])
+        out[f"grey.out.{key}"] = np.asarray(image.convert("L").convert("RGB"))
+
+
 def main():
     if not PIL.__version__.startswith("12."):
         sys.exit(f"expected Pillow 12 (13 exchanges the passes of some resizes), found {PIL.__version__}")
@@ -169,6 +201,9 @@ def main():
     torchvision(out, {"odd": images["odd"]})
     resize(out, images)
     crop_flip(out, images)
+    out["in.colours"] = colours()
+    hue(out, images)
+    blur(out, images)
     out = {name: np.ascontiguousarray(value) for name, value in out.items()}
     save_file(out, sys.argv[1] if len(sys.argv) > 1 else "augment_synthetic.safetensors", {"pillow": PIL.__version__, "numpy": np.__version__})
 

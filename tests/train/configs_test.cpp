@@ -49,6 +49,39 @@ TEST_CASE("every configuration dry-runs", "[configs]") {
   }
 }
 
+TEST_CASE("the paper's ImageNet configurations are the paper's recipe", "[configs]") {
+  const auto folder = fs::path(LIERE_SOURCE_DIR) / "configs";
+  for (const std::string name : {"absolute", "visionllama", "rope_mixed", "liere_8", "liere", "rope", "none"}) {
+    INFO(name);
+    const auto config = load_experiment((folder / ("imagenet_" + name + ".yaml")).string(), {}).config;
+    CHECK(std::holds_alternative<ImagenetConfig>(config.data.dataset));
+    CHECK(config.model.input_size == std::vector<int64_t>{224, 224});
+    CHECK(config.model.patch == std::vector<int64_t>{16, 16});
+    CHECK(*config.model.width == 768);
+    CHECK(config.train.epochs == 200);
+    CHECK(config.train.batch_size == 512);
+    CHECK(config.augment.rand_augment.magnitude == 14);
+    CHECK(config.augment.random_resized_crop.enabled);
+    CHECK(config.augment.order == AugmentOrder::kReleased);
+    CHECK(config.augment.normalization == NormalizationKind::kCifar);
+    CHECK(config.augment.evaluation.kind == EvaluationView::kCentreCrop);
+    CHECK(std::get<AdamConfig>(config.optimizer).lr == 1e-4);
+  }
+  const auto tuned = load_experiment((folder / "imagenet_finetune_liere.yaml").string(), {}).config;
+  CHECK(tuned.model.input_size == std::vector<int64_t>{256, 256});
+  CHECK(tuned.train.epochs == 30);
+  CHECK(std::get<AdamConfig>(tuned.optimizer).lr == 1e-5);
+  CHECK(tuned.init.checkpoint.has_value());
+}
+
+TEST_CASE("keys of augmentation at their defaults leave the identity of earlier configurations as it was", "[configs]") {
+  for (const auto& line : identity_lines(load_experiment((fs::path(LIERE_SOURCE_DIR) / "configs/cifar100_liere.yaml").string(), {}).config))
+    for (const std::string key : {"augment.order", "augment.evaluation", "augment.random_resized_crop", "augment.erasing", "augment.color_jitter", "augment.three_augment", "loader."}) {
+      INFO(line);
+      CHECK(line.find(key) == std::string::npos);
+    }
+}
+
 TEST_CASE("the paper's CIFAR-100 configurations are the paper's recipe", "[configs]") {
   const auto config = load_experiment((fs::path(LIERE_SOURCE_DIR) / "configs/cifar100_liere.yaml").string(), {}).config;
   CHECK(std::get<LiereConfig>(config.model.position).block_size == 64);

@@ -2,6 +2,7 @@
 
 #include "data/datasets/arrows.h"
 #include "data/datasets/cifar.h"
+#include "data/datasets/imagenet.h"
 
 namespace liere {
 namespace {
@@ -9,6 +10,8 @@ namespace {
 std::unique_ptr<Dataset> make(const Cifar100Config& config, Split split) { return make_cifar(config, split); }
 std::unique_ptr<Dataset> make(const Cifar10Config& config, Split split) { return make_cifar(config, split); }
 std::unique_ptr<Dataset> make(const ArrowsConfig& config, Split split) { return make_arrows(config, split); }
+std::unique_ptr<Dataset> make(const ImagenetConfig& config, Split split) { return make_imagenet(config, split); }
+std::unique_ptr<Dataset> make(const FolderConfig& config, Split split) { return make_folder(config, split); }
 
 }  // namespace
 

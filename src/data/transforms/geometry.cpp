@@ -6,6 +6,8 @@
 #include <cstring>
 #include <numbers>
 
+#include "data/transforms/pixel_kernels.h"
+
 namespace liere {
 namespace {
 
@@ -19,6 +21,10 @@ void copy_pixel(uint8_t* to, const uint8_t* from) {
   to[0] = from[0];
   to[1] = from[1];
   to[2] = from[2];
+}
+
+void fill_pixels(uint8_t* pixels, int64_t count, Rgb colour) {
+  for (int64_t i = 0; i < count; ++i) put(pixels + i * 3, colour);
 }
 
 /// Input index of each output index along one axis of a translation or scaling; -1 is outside.
@@ -35,22 +41,52 @@ std::vector<int64_t> scaled_indices(double offset, double step, int64_t size) {
 Frames scale_nearest(const Frames& frames, const AffineMatrix& matrix, Rgb fill) {
   const auto& shape = frames.shape();
   const auto columns = scaled_indices(matrix[2], matrix[0], shape.width), rows = scaled_indices(matrix[5], matrix[4], shape.height);
+  // Where each column follows its neighbour, as in all translations, a row is one piece between two of the fill colour.
+  const auto begin = std::find_if(columns.begin(), columns.end(), [](int64_t column) { return column >= 0; }) - columns.begin();
+  const auto end = std::find(columns.begin() + begin, columns.end(), -1) - columns.begin();
+  bool contiguous = begin < end && std::all_of(columns.begin() + end, columns.end(), [](int64_t column) { return column < 0; });
+  for (int64_t x = begin + 1; x < end; ++x) contiguous = contiguous && columns[x] == columns[x - 1] + 1;
   Frames result(PixelType::kU8, shape);
   uint8_t* out = result.u8();
   for (int64_t t = 0; t < shape.frames; ++t) {
     const uint8_t* frame = frames.u8() + t * shape.height * shape.width * 3;
     for (int64_t row : rows) {
       const uint8_t* in = frame + row * shape.width * 3;
-      for (int64_t column : columns) {
-        if (row < 0 || column < 0)
-          put(out, fill);
-        else
-          copy_pixel(out, in + column * 3);
-        out += 3;
+      if (row < 0) {
+        fill_pixels(out, shape.width, fill);
+      } else if (contiguous) {
+        fill_pixels(out, begin, fill);
+        std::memcpy(out + begin * 3, in + columns[begin] * 3, (end - begin) * 3);
+        fill_pixels(out + end * 3, shape.width - end, fill);
+      } else {
+        for (int64_t x = 0; x < shape.width; ++x) {
+          if (columns[x] < 0)
+            put(out + x * 3, fill);
+          else
+            copy_pixel(out + x * 3, in + columns[x] * 3);
+        }
       }
+      out += shape.width * 3;
     }
   }
   return result;
+}
+
+/// The x in [0, count) with 0 <= start + x step < limit, as [first, second).
+std::pair<int64_t, int64_t> inside(int64_t start, int64_t step, int64_t limit, int64_t count) {
+  const auto ceiling = [](int64_t a, int64_t b) { return a / b + (a % b > 0); };  // b > 0
+  int64_t first = 0, end = 0;
+  if (step > 0) {
+    first = ceiling(-start, step);
+    end = ceiling(limit - start, step);
+  } else if (step < 0) {
+    first = ceiling(start - limit + 1, -step);
+    end = ceiling(start + 1, -step);
+  } else if (start >= 0 && start < limit) {
+    end = count;
+  }
+  first = std::clamp<int64_t>(first, 0, count);
+  return {first, std::clamp(end, first, count)};
 }
 
 int64_t fixed_point(double value) { return static_cast<int64_t>(std::floor(value * 65536.0 + 0.5)); }
@@ -69,6 +105,15 @@ Frames flip_horizontal(Frames frames) {
   require_pixels(frames, "flip", false);
   const auto& shape = frames.shape();
   const int64_t channels = shape.channels;
+  if (channels == 3) {
+    std::vector<uint8_t> unchanged(shape.width * 3);
+    for (int64_t row = 0; row < shape.frames * shape.height; ++row) {
+      uint8_t* const pixels = frames.u8() + row * shape.width * 3;
+      std::memcpy(unchanged.data(), pixels, unchanged.size());
+      pixel_kernels().reverse(unchanged.data(), pixels, shape.width);
+    }
+    return frames;
+  }
   for (int64_t row = 0; row < shape.frames * shape.height; ++row) {
     uint8_t* left = frames.u8() + row * shape.width * channels;
     uint8_t* right = left + (shape.width - 1) * channels;
@@ -103,20 +148,27 @@ Frames affine_nearest(const Frames& frames, const AffineMatrix& matrix, Rgb fill
   const auto& a = matrix;
   const int64_t step_xx = fixed_point(a[0]), step_xy = fixed_point(a[1]), start_x = fixed_point((a[2] + a[0] * 0.5) + a[1] * 0.5);
   const int64_t step_yx = fixed_point(a[3]), step_yy = fixed_point(a[4]), start_y = fixed_point((a[5] + a[3] * 0.5) + a[4] * 0.5);
-  const auto width = static_cast<uint64_t>(shape.width), height = static_cast<uint64_t>(shape.height);
+  const int64_t frame_bytes = shape.height * shape.width * 3;
   Frames result(PixelType::kU8, shape);
   uint8_t* out = result.u8();
   for (int64_t t = 0; t < shape.frames; ++t) {
-    const uint8_t* frame = frames.u8() + t * shape.height * shape.width * 3;
-    for (int64_t y = 0; y < shape.height; ++y) {
+    const uint8_t* frame = frames.u8() + t * frame_bytes;
+    for (int64_t y = 0; y < shape.height; ++y, out += shape.width * 3) {
       int64_t x_in = start_x + y * step_xy, y_in = start_y + y * step_yy;
-      for (int64_t x = 0; x < shape.width; ++x, x_in += step_xx, y_in += step_yx, out += 3) {
-        const auto column = static_cast<uint64_t>(x_in >> 16), row = static_cast<uint64_t>(y_in >> 16);  // negative becomes huge: outside
-        if (column < width && row < height)
-          copy_pixel(out, frame + (row * width + column) * 3);
+      const auto [left, right] = inside(x_in, step_xx, shape.width << 16, shape.width);
+      const auto [above, below] = inside(y_in, step_yx, shape.height << 16, shape.width);
+      const int64_t begin = std::max(left, above), end = std::max(begin, std::min(right, below));
+      fill_pixels(out, begin, fill);
+      x_in += begin * step_xx;
+      y_in += begin * step_yx;
+      for (int64_t x = begin; x < end; ++x, x_in += step_xx, y_in += step_yx) {
+        const int64_t at = ((y_in >> 16) * shape.width + (x_in >> 16)) * 3;
+        if (at + 4 <= frame_bytes && x + 1 < end)  // the fourth byte is the next pixel's, which is written next
+          std::memcpy(out + x * 3, frame + at, 4);
         else
-          put(out, fill);
+          copy_pixel(out + x * 3, frame + at);
       }
+      fill_pixels(out + end * 3, shape.width - end, fill);
     }
   }
   return result;

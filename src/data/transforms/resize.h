@@ -19,6 +19,12 @@ struct PictureSize {
 /// The size with the short side `short_side` and the long one trunc(short_side * long / short), as torchvision's Resize(short_side).
 PictureSize size_with_short_side(PictureSize size, int64_t short_side);
 
+/// The rows and columns of a picture of size `full` that the box `window` of its resize to `resized` reads (window inside `resized`).
+Box resize_source_box(PictureSize full, PictureSize resized, const Box& window, ResizeFilter filter);
+/// The box `window` of the resize to `resized` of a picture of size `full`, of which `frames` holds the box `source` (which contains
+/// resize_source_box): the same bytes as resizing the whole and cutting the window out, without computing the rest.
+Frames resize_window(const Frames& frames, const Box& source, PictureSize full, PictureSize resized, const Box& window, ResizeFilter filter);
+
 /// The centred box of torchvision's CenterCrop: offset (size - crop) / 2 rounded half to even; a smaller picture is padded, (crop - size) / 2 rounded
 /// down in front. Use with `crop`, which pads with zeros.
 Box centre_crop_box(PictureSize size, PictureSize crop);

@@ -2,7 +2,7 @@
 #define LIERE_INSTRUCTION_SET baseline
 #define LIERE_LANES 4
 #include "models/kernels/block_kernels_body.h"
-#include "models/kernels/instruction_set.h"
+#include "core/instruction_set.h"
 
 namespace liere {
 namespace {

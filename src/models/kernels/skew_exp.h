@@ -15,7 +15,7 @@
 
 #include <cstdint>
 
-#include "models/kernels/instruction_set.h"
+#include "core/instruction_set.h"
 
 namespace liere {
 

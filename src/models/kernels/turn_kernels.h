@@ -16,7 +16,7 @@
 
 #include "models/kernels/dropout.h"
 #include "models/kernels/head_strides.h"
-#include "models/kernels/instruction_set.h"
+#include "core/instruction_set.h"
 
 namespace liere {
 

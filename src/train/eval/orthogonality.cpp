@@ -7,7 +7,7 @@
 #include "models/kernels/rotation_exp.h"
 #include "train/eval/session.h"
 #include "train/eval/text.h"
-#include "train/signals.h"
+#include "core/signals.h"
 
 namespace liere {
 namespace {

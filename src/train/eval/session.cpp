@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "data/datasets/factory.h"
 #include "data/recipe_picture.h"
+#include "data/stage.h"
 #include "train/eval/store.h"
 #include "train/eval/text.h"
 
@@ -32,7 +33,7 @@ TrainedModel& EvalSession::trained() {
 }
 
 const Dataset& EvalSession::test_set() {
-  if (!test_set_) test_set_ = make_dataset(trained_.config.data.dataset, Split::kTest);
+  if (!test_set_) test_set_ = make_dataset(staged_dataset(trained_.config.data), Split::kTest);
   return *test_set_;
 }
 

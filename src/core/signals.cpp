@@ -1,7 +1,9 @@
-#include "train/signals.h"
+#include "core/signals.h"
 
 #include <csignal>
 #include <unistd.h>
+
+#include <initializer_list>
 
 namespace liere {
 namespace {
@@ -12,7 +14,9 @@ volatile std::sig_atomic_t interrupts = 0;
 // Async-signal-safe: sets flags only, or leaves.
 void on_signal(int signal) {
   received = signal;
-  if (signal == SIGINT && (interrupts = interrupts + 1) > 1) _exit(130);
+  if (signal != SIGINT) return;
+  interrupts = interrupts + 1;
+  if (interrupts > 1) _exit(130);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Clean stops: SIGINT, SIGTERM and SIGUSR1 ask the trainer to finish its step, save and exit 75; a second SIGINT leaves at once.
+// Clean stops: SIGINT, SIGTERM and SIGUSR1 ask the trainer to finish its step, save and exit 75 (and liere-data to note how far it came); a second SIGINT
+// leaves at once.
 #pragma once
 
 namespace liere {

@@ -1,4 +1,4 @@
-#include "models/kernels/instruction_set.h"
+#include "core/instruction_set.h"
 
 #include <algorithm>
 #include <cstdlib>

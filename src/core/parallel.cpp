@@ -1,0 +1,45 @@
+#include "core/parallel.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace liere {
+
+int usable_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (::sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+void parallel_for(int64_t count, int workers, const std::function<void(int64_t)>& body) {
+  std::atomic<int64_t> next = 0;
+  std::atomic<bool> failed = false;
+  std::mutex mutex;
+  std::exception_ptr error;
+  int64_t error_index = 0;
+  const auto work = [&] {
+    for (int64_t i; !failed && (i = next++) < count;) {
+      try {
+        body(i);
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!error || i < error_index) error = std::current_exception(), error_index = i;
+        failed = true;
+      }
+    }
+  };
+  std::vector<std::jthread> threads;
+  for (int64_t i = 1; i < std::min<int64_t>(workers, count); ++i) threads.emplace_back(work);
+  work();
+  threads.clear();
+  if (error) std::rethrow_exception(error);
+}
+
+}  // namespace liere
