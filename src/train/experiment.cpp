@@ -2,6 +2,7 @@
 
 #include "core/check.h"
 #include "core/log.h"
+#include "data/datasets/factory.h"
 #include "models/kernels/fused_attention.h"
 #include "train/device.h"
 
@@ -130,11 +131,23 @@ torch::Device open_device(const ExperimentConfig& config) {
 }
 
 int64_t class_count(const DatasetConfig& dataset) {
-  return std::visit(Overloaded{[](const CifarConfig& c) { return c.classes; }, [](const ArrowsConfig&) { return int64_t(4); }}, dataset);
+  return std::visit(Overloaded{
+                        [](const CifarConfig& c) { return c.classes; },
+                        [](const ArrowsConfig&) { return int64_t(4); },
+                        [](const ImagenetConfig&) { return int64_t(1000); },
+                        [](const FolderConfig& c) { return static_cast<int64_t>(make_dataset(c, Split::kTrain)->class_names().size()); },
+                    },
+                    dataset);
 }
 
 int64_t nominal_train_size(const DatasetConfig& dataset) {
-  return std::visit(Overloaded{[](const CifarConfig&) { return int64_t(50000); }, [](const ArrowsConfig& c) { return c.train_size; }}, dataset);
+  return std::visit(Overloaded{
+                        [](const CifarConfig&) { return int64_t(50000); },
+                        [](const ArrowsConfig& c) { return c.train_size; },
+                        [](const ImagenetConfig&) { return int64_t(1281167); },
+                        [](const FolderConfig& c) { return make_dataset(c, Split::kTrain)->size(); },
+                    },
+                    dataset);
 }
 
 }  // namespace liere

@@ -2,13 +2,17 @@
 #include <torch/torch.h>
 
 #include <filesystem>
+#include <fstream>
 
+#include "core/check.h"
 #include "core/files.h"
 #include "support/catch.h"
+#include "support/fixtures.h"
 #include "train/dry_run.h"
 #include "train/experiment.h"
 
 using namespace liere;
+using namespace liere::test;
 namespace fs = std::filesystem;
 
 namespace {
@@ -43,7 +47,17 @@ TEST_CASE("every configuration parses, prints, parses again equal and states its
 TEST_CASE("every configuration dry-runs", "[configs]") {
   for (const auto& file : config_files()) {
     INFO(file.string());
-    const auto report = dry_run_report(load_experiment(file.string(), {}).config);
+    auto config = load_experiment(file.string(), {}).config;
+    TemporaryFolder tree;  // whose classes and pictures are counted
+    if (auto* folder = std::get_if<FolderConfig>(&config.data.dataset)) {
+      CHECK_THROWS_AS(dry_run_report(config), DataError);
+      for (const char* picture : {"train/a/1.JPEG", "train/a/2.JPEG", "train/b/3.JPEG", "val/a/4.JPEG", "val/b/5.JPEG"}) {
+        fs::create_directories((tree.path() / picture).parent_path());
+        std::ofstream(tree.path() / picture) << "not read";
+      }
+      folder->root = tree.path().string();
+    }
+    const auto report = dry_run_report(config);
     CHECK(report.find("parameters") != std::string::npos);
     CHECK(report.find("steps") != std::string::npos);
   }
