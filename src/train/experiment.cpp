@@ -2,6 +2,7 @@
 
 #include "core/check.h"
 #include "core/log.h"
+#include "data/datasets/factory.h"
 #include "models/kernels/fused_attention.h"
 #include "train/device.h"
 
@@ -24,6 +25,15 @@ void check_micro_batch(const ExperimentConfig& config, int64_t micro_batch) {
   if (config.mixup.enabled() && config.mixup.pairing == MixPairing::kNeighbour && micro_batch % 2 != 0 && micro_batch < config.train.batch_size)
     throw ConfigError("train.micro_batch is " + std::to_string(micro_batch) + ", but Mixup and CutMix pair neighbouring samples, so that it must be even. Use " +
                       std::to_string(micro_batch + 1) + ", or mixup.pairing=flip.");
+}
+
+/// A tree of pictures has no official size: what is there is counted.
+std::unique_ptr<Dataset> open_folder(const FolderConfig& config) {
+  try {
+    return make_dataset(config, Split::kTrain);
+  } catch (const DataError& error) {
+    throw ConfigError("data.kind is folder, whose classes are counted in data.root, so that the data must be there: " + std::string(error.what()));
+  }
 }
 
 /// Attention's kernel for the queries of the training.
@@ -114,11 +124,23 @@ torch::Device open_device(const ExperimentConfig& config) {
 }
 
 int64_t class_count(const DatasetConfig& dataset) {
-  return std::visit(Overloaded{[](const CifarConfig& c) { return c.classes; }, [](const ArrowsConfig&) { return int64_t(4); }}, dataset);
+  return std::visit(Overloaded{
+                        [](const CifarConfig& c) { return c.classes; },
+                        [](const ArrowsConfig&) { return int64_t(4); },
+                        [](const ImagenetConfig&) { return int64_t(1000); },
+                        [](const FolderConfig& c) { return static_cast<int64_t>(open_folder(c)->class_names().size()); },
+                    },
+                    dataset);
 }
 
 int64_t nominal_train_size(const DatasetConfig& dataset) {
-  return std::visit(Overloaded{[](const CifarConfig&) { return int64_t(50000); }, [](const ArrowsConfig& c) { return c.train_size; }}, dataset);
+  return std::visit(Overloaded{
+                        [](const CifarConfig&) { return int64_t(50000); },
+                        [](const ArrowsConfig& c) { return c.train_size; },
+                        [](const ImagenetConfig&) { return int64_t(1281167); },
+                        [](const FolderConfig& c) { return open_folder(c)->size(); },
+                    },
+                    dataset);
 }
 
 }  // namespace liere

@@ -192,7 +192,8 @@ inline FmaKind fma_kind(Precision precision) { return precision == Precision::kF
 /// Sets the number of compute threads and chooses the device; says which in one line, and on a GPU which attention kernel serves. Throws DeviceError.
 torch::Device open_device(const ExperimentConfig& config);
 
-/// Classes and training-set size that the configuration implies without opening any file (the official sizes), for --dry-run.
+/// Classes and training-set size that the configuration implies without opening any file (the official sizes), for --dry-run; kind folder has none and is
+/// counted: ConfigError when it is not there.
 int64_t class_count(const DatasetConfig& dataset);
 int64_t nominal_train_size(const DatasetConfig& dataset);
 
