@@ -1,15 +1,18 @@
-// liere-data: what is in a data set - browse (a PNG of samples), verify (is it sound and the published one), stats (classes, mean, deviation).
+// liere-data: what is in a data set - browse (a PNG of samples), verify (is it sound and the published one), stats (classes, mean, deviation) -
+// and prepare (archives become a data set).
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "core/check.h"
 #include "core/config.h"
+#include "core/signals.h"
 #include "data/browse.h"
 #include "data/data_keys.h"
 #include "data/datasets/factory.h"
 #include "data/inspect.h"
 #include "data/png.h"
 #include "data/recipe_picture.h"
+#include "data_prepare.h"
 
 using namespace liere;
 
@@ -20,6 +23,7 @@ struct Options {
   std::vector<std::string> overrides;
   int64_t count = 32, first = 0, pixel_samples = 50000;
   bool augmented = false;
+  PrepareImagenetOptions prepare;
 };
 
 DataKeys read_keys(const Options& options) { return read_data_keys(load_config(find_config(options.config), options.overrides)); }
@@ -42,7 +46,7 @@ void add_common_options(CLI::App* command, Options& options) {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app("Looks into the data set of an experiment. Exit codes: 0 done, 2 configuration, 3 data.", "liere-data");
+  CLI::App app("Looks into the data set of an experiment, or prepares one. Exit codes: 0 done, 2 configuration, 3 data, 75 stopped (run it again to go on).", "liere-data");
   app.footer("Example:\n  liere-data browse --config arrows_demo_liere.yaml --count 16 --output samples.png");
   app.require_subcommand(1);
   CLI::App* browse_command = app.add_subcommand("browse", "write a PNG with samples and their class names");
@@ -51,11 +55,13 @@ int main(int argc, char** argv) {
   browse_command->add_option("--first", options.first, "index of the first sample")->check(CLI::NonNegativeNumber)->capture_default_str();
   browse_command->add_option("--output", options.output, "file to write")->capture_default_str();
   browse_command->add_flag("--augmented", options.augmented, "show them after the training augmentation");
-  CLI::App* verify_command = app.add_subcommand("verify", "check sizes, labels and MD5 of both splits against the published data");
+  CLI::App* verify_command = app.add_subcommand("verify", "check counts, labels and MD5 of both splits against the published data, and decode every picture");
   CLI::App* stats_command = app.add_subcommand("stats", "count classes and compute mean and deviation of the pixels");
   stats_command->add_option("--count", options.pixel_samples, "samples per split whose pixels are read")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  CLI::App* prepare_command = app.add_subcommand("prepare", "make a data set of the archives that it is published in");
+  add_prepare(prepare_command, options.prepare);
   for (CLI::App* command : {verify_command, stats_command}) command->add_option("--json", options.json, "write the figures to this file too");
   for (CLI::App* command : {browse_command, verify_command, stats_command}) add_common_options(command, options);
   return run_command([&] {
@@ -65,9 +71,11 @@ int main(int argc, char** argv) {
       return app.exit(request);
     } catch (const CLI::ParseError& error) {
       const bool typo = argc > 1 && argv[1][0] != '-' && app.get_subcommands().empty();
-      throw ConfigError((typo ? "Unknown command '" + std::string(argv[1]) + "', expected browse, verify or stats" : error.what()) +
+      throw ConfigError((typo ? "Unknown command '" + std::string(argv[1]) + "', expected browse, verify, stats or prepare" : error.what()) +
                         " (liere-data --help lists commands and options).");
     }
+    install_stop_signals();
+    if (prepare_command->parsed()) prepare_imagenet(options.prepare);
     if (browse_command->parsed()) browse(options);
     if (stats_command->parsed()) inspect(read_keys(options).data.dataset, {.pixel_samples = options.pixel_samples, .json = options.json});
     if (verify_command->parsed()) inspect(read_keys(options).data.dataset, {.verify = true, .json = options.json});

@@ -1,6 +1,7 @@
 #include "data/browse.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <opencv2/imgproc.hpp>
 
@@ -27,6 +28,21 @@ void place(const Frames& sample, int64_t scale, int64_t top, int64_t left, Frame
       for (int64_t c = 0; c < 3; ++c)
         sheet.u8()[((top + y) * sheet.shape().width + left + x) * 3 + c] =
             frame[(y / scale * shape.width + x / scale) * shape.channels + (shape.channels == 3 ? c : 0)];
+}
+
+/// Photographs become small enough for a sheet of many; the others stay as they are.
+Frames shrunk(Frames frames) {
+  constexpr double kMaxSide = 256;
+  const auto& shape = frames.shape();
+  const double factor = kMaxSide / static_cast<double>(std::max(shape.height, shape.width));
+  if (factor >= 1 || frames.type() != PixelType::kU8 || shape.frames != 1) return frames;
+  const auto side = [&](int64_t pixels) { return std::max<int64_t>(1, std::lround(static_cast<double>(pixels) * factor)); };
+  Frames small(PixelType::kU8, {1, side(shape.height), side(shape.width), shape.channels});
+  const int type = CV_8UC(static_cast<int>(shape.channels));
+  const cv::Mat from(static_cast<int>(shape.height), static_cast<int>(shape.width), type, frames.u8());
+  cv::Mat to(static_cast<int>(small.shape().height), static_cast<int>(small.shape().width), type, small.u8());
+  cv::resize(from, to, to.size(), 0, 0, cv::INTER_AREA);
+  return small;
 }
 
 }  // namespace
@@ -74,9 +90,9 @@ Frames contact_sheet(const Dataset& dataset, int64_t first, int64_t count, const
     const auto source = dataset.open(i);
     if (recipe) {
       const Plan plan = recipe->plan(source->info(), Rng(seed, Purpose::kAugmentation, 0, static_cast<uint32_t>(i), 0), 0);
-      samples.push_back(plan.finish(source->decode(plan.request)));
+      samples.push_back(shrunk(plan.finish(source->decode(plan.request))));
     } else {
-      samples.push_back(source->decode({}));
+      samples.push_back(shrunk(source->decode({})));
     }
     captions.push_back(dataset.class_names()[source->info().label]);
   }

@@ -15,7 +15,7 @@ Frames contact_sheet(const std::vector<Frames>& samples, const std::vector<std::
 /// The magnification that makes the larger side of a picture at least `pixels` long.
 int64_t magnification(const FrameShape& shape, int64_t pixels = 160);
 
-/// Samples first .. first + count - 1 (as far as there are any) with their class names, eight a row: as stored, or with a recipe as the model sees
+/// Samples first .. first + count - 1 (as far as there are any) with their class names, eight a row, photographs with more than 256 pixels a side shrunk: as stored, or with a recipe as the model sees
 /// them in the first epoch of a run with this seed (before the normalisation). Throws ConfigError when `first` is none of them.
 Frames contact_sheet(const Dataset& dataset, int64_t first, int64_t count, const Recipe* recipe = nullptr, uint64_t seed = 0);
 

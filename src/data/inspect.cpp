@@ -4,11 +4,16 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "core/check.h"
 #include "core/files.h"
 #include "core/log.h"
+#include "core/parallel.h"
+#include "core/signals.h"
+#include "data/check_pictures.h"
 #include "data/datasets/factory.h"
 
 namespace liere {
@@ -34,6 +39,70 @@ std::string counts_text(const DatasetStatistics& statistics) {
   return classes + with_name(least) + " to " + with_name(most) + " samples";
 }
 
+using Histograms = std::vector<std::array<uint64_t, 256>>;  // of each channel
+
+/// Least, median and most; nothing when all are equal.
+std::vector<int64_t> spread(std::vector<int64_t> values) {
+  std::sort(values.begin(), values.end());
+  if (values.empty() || values.front() == values.back()) return {};
+  return {values.front(), values[values.size() / 2], values.back()};
+}
+
+/// The pixels of the samples that `result` says; fills its heights and widths.
+Histograms read_pixels(const Dataset& dataset, DatasetStatistics& result) {
+  Histograms histograms;
+  const int64_t count = result.pixel_samples;
+  std::vector<int64_t> heights(count), widths(count);
+  std::mutex mutex;
+  int64_t done = 0;
+  std::optional<ProgressLine> progress;
+  if (dataset.encoded() && count > 0) progress.emplace("reading pixels", count);
+  const auto read = [&](int64_t i) {
+    if (stop_requested()) throw Error(ExitCode::kStoppedEarly, std::string("Stopped by ") + stop_signal_name() + "; the statistics begin anew when the command is run again.");
+    const auto source = dataset.open(result.pixel_choice == "the first" ? i : i * result.size / count);
+    const Frames frames = source->decode({});
+    const int64_t channels = frames.shape().channels;
+    Histograms own(channels);
+    if (frames.type() == PixelType::kU8)
+      for (int64_t p = 0; p < frames.shape().elements(); ++p) ++own[p % channels][frames.u8()[p]];
+    heights[i] = frames.shape().height, widths[i] = frames.shape().width;
+    const std::lock_guard lock(mutex);
+    if (histograms.empty()) histograms.resize(channels);
+    if (frames.type() != PixelType::kU8 || channels != static_cast<int64_t>(histograms.size()))
+      throw DataError(source->info().name + ": expected 8-bit pixels of " + std::to_string(histograms.size()) + " channels as in the first sample.");
+    for (int64_t c = 0; c < channels; ++c)
+      for (size_t value = 0; value < 256; ++value) histograms[c][value] += own[c][value];
+    if (progress) progress->update(++done, "pictures");
+  };
+  parallel_for(count, dataset.encoded() ? usable_cores() : 1, read);
+  if (progress) progress->finish();
+  result.heights = spread(std::move(heights));
+  result.widths = spread(std::move(widths));
+  return histograms;
+}
+
+constexpr size_t kPrintedProblems = 20;
+
+/// What differs from the published data, and which pictures do not decode. Prints the first of them; all are in the report.
+size_t verify_split(const Dataset& dataset, const InspectOptions& options, nlohmann::ordered_json& report) {
+  auto problems = dataset.verify();
+  report["problems"] = problems;
+  if (dataset.encoded()) {
+    const auto state = check_state_path(options.json, dataset.describe());
+    report["decoded"] = dataset.size();
+    report["bad"] = nlohmann::ordered_json::array();
+    for (const auto& bad : check_pictures(dataset, state, usable_cores())) {
+      report["bad"].push_back({{"index", bad.index}, {"reason", bad.reason}});
+      problems.push_back(bad.reason);
+    }
+    std::printf("  decoded %s pictures, %zu bad\n", format_count(dataset.size()).c_str(), report["bad"].size());
+  }
+  for (size_t i = 0; i < std::min(problems.size(), kPrintedProblems); ++i) std::printf("  problem: %s\n", problems[i].c_str());
+  if (problems.size() > kPrintedProblems)
+    std::printf("  and %zu more%s\n", problems.size() - kPrintedProblems, options.json.empty() ? "; --json FILE lists them all" : (", listed in " + options.json).c_str());
+  return problems.size();
+}
+
 }  // namespace
 
 DatasetStatistics compute_statistics(const Dataset& dataset, int64_t pixel_samples) {
@@ -42,16 +111,8 @@ DatasetStatistics compute_statistics(const Dataset& dataset, int64_t pixel_sampl
   for (int64_t i = 0; i < result.size; ++i) ++result.class_counts[dataset.label(i)];
 
   result.pixel_samples = std::min(pixel_samples, result.size);
-  std::vector<std::array<uint64_t, 256>> histograms;  // per channel
-  for (int64_t i = 0; i < result.pixel_samples; ++i) {
-    const auto source = dataset.open(i);
-    const Frames frames = source->decode({});
-    const int64_t channels = frames.shape().channels;
-    if (i == 0) histograms.resize(channels);
-    if (frames.type() != PixelType::kU8 || channels != static_cast<int64_t>(histograms.size()))
-      throw DataError(source->info().name + ": expected 8-bit pixels of " + std::to_string(histograms.size()) + " channels as in the first sample.");
-    for (int64_t p = 0; p < frames.shape().elements(); ++p) ++histograms[p % channels][frames.u8()[p]];
-  }
+  if (dataset.encoded() && result.pixel_samples < result.size) result.pixel_choice = "evenly spread";
+  const auto histograms = read_pixels(dataset, result);
   for (const auto& histogram : histograms) {
     uint64_t count = 0, sum = 0, squares = 0;
     for (uint64_t value = 0; value < 256; ++value)
@@ -67,8 +128,16 @@ std::string to_text(const DatasetStatistics& statistics) {
   std::string text = statistics.description + "\n  " + counts_text(statistics) + "\n";
   if (statistics.pixel_samples > 0) {
     const std::string over =
-        statistics.pixel_samples == statistics.size ? "all samples" : "the first " + format_count(statistics.pixel_samples) + " samples";
+        statistics.pixel_samples == statistics.size ? "all samples" : statistics.pixel_choice + " " + format_count(statistics.pixel_samples) + " samples";
     text += "  mean " + decimals(statistics.mean) + "   std " + decimals(statistics.std) + "   (of p / 255, over " + over + ")\n";
+  }
+  const auto& h = statistics.heights;
+  const auto& w = statistics.widths;
+  if (!h.empty() || !w.empty()) {
+    const auto range = [](const std::vector<int64_t>& v) {
+      return v.empty() ? "all the same" : std::to_string(v[0]) + " / " + std::to_string(v[1]) + " / " + std::to_string(v[2]);
+    };
+    text += "  least / median / most: rows " + range(h) + ", columns " + range(w) + "\n";
   }
   return text;
 }
@@ -77,6 +146,8 @@ nlohmann::ordered_json to_json(const DatasetStatistics& statistics) {
   nlohmann::ordered_json json = {{"description", statistics.description},
                                  {"samples", statistics.size},
                                  {"pixel_samples", statistics.pixel_samples},
+                                 {"rows", statistics.heights},
+                                 {"columns", statistics.widths},
                                  {"mean", statistics.mean},
                                  {"std", statistics.std}};
   for (size_t c = 0; c < statistics.class_names.size(); ++c)
@@ -93,14 +164,11 @@ void inspect(const DatasetConfig& config, const InspectOptions& options) {
     std::fputs(to_text(statistics).c_str(), stdout);
     report[name] = to_json(statistics);
     if (!options.verify) continue;
-    const auto problems = dataset->verify();
-    for (const auto& problem : problems) std::printf("  problem: %s\n", problem.c_str());
-    report[name]["problems"] = problems;
-    problem_count += problems.size();
+    problem_count += verify_split(*dataset, options, report[name]);
   }
   std::fflush(stdout);
-  if (!options.json.empty()) write_file_atomically(options.json, report.dump(2) + "\n");
-  if (problem_count > 0) throw DataError("The data differ from the published set (problems listed above: " + std::to_string(problem_count) + ").");
+  if (!options.json.empty()) write_file_atomically(options.json, report.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  if (problem_count > 0) throw DataError("The data differ from the published set or cannot be read (problems listed above: " + std::to_string(problem_count) + ").");
 }
 
 }  // namespace liere

@@ -16,12 +16,15 @@ struct DatasetStatistics {
   int64_t size = 0;
   std::vector<std::string> class_names;
   std::vector<int64_t> class_counts;  // over all samples
-  int64_t pixel_samples = 0;          // samples whose pixels were read, from the first on
+  int64_t pixel_samples = 0;          // samples whose pixels were read
   std::vector<double> mean, std;      // per channel, of p / 255; population deviation
+  std::string pixel_choice = "the first";  // which pixel_samples: "the first", or "evenly spread" over sets whose classes lie one after the other
+  /// Least, median and most rows and columns of the pixel_samples; empty where all have one size.
+  std::vector<int64_t> heights, widths;
 };
 
-/// Labels of all samples; pixels of the first `pixel_samples` (0: none), which must be 8-bit with one number of channels (DataError otherwise). Sums
-/// are exact.
+/// Labels of all samples; pixels of `pixel_samples` of them (0: none): the first, or, of encoded pictures, evenly spread ones, decoded by all usable cores. They must be
+/// 8-bit with one number of channels (DataError otherwise). Sums are exact.
 DatasetStatistics compute_statistics(const Dataset& dataset, int64_t pixel_samples);
 
 /// Indented text for the terminal, and the same figures as JSON.
@@ -34,8 +37,8 @@ struct InspectOptions {
   std::string json;           // also write the figures to this file
 };
 
-/// Prints the statistics of both splits. With `verify` it lists what differs from the published data, and throws DataError at the end if anything
-/// does.
+/// Prints the statistics of both splits. With `verify` it lists what differs from the published data and which encoded pictures cannot be decoded (the first 20; all in
+/// the JSON), and throws DataError at the end if anything does; Error(kStoppedEarly) after a stop signal.
 void inspect(const DatasetConfig& config, const InspectOptions& options);
 
 }  // namespace liere

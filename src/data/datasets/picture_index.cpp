@@ -120,7 +120,12 @@ std::string format_picture_index(const PictureIndex& index) {
     text += index.list.name(picture);
     text += "\n";
   }
-  return text + "digest\t" + digest_of(text) + "\n";
+  return sign_picture_index(std::move(text));
+}
+
+std::string sign_picture_index(std::string text) {
+  const std::string digest = digest_of(text);
+  return std::move(text.append("digest\t").append(digest).append("\n"));
 }
 
 PictureIndex parse_picture_index(std::string_view text, const std::string& path) { return IndexReader(text, path).read(); }

@@ -24,6 +24,8 @@ struct PictureIndex {
 std::string index_name(Split split);
 
 std::string format_picture_index(const PictureIndex& index);
+/// Appends the line with the digest.
+std::string sign_picture_index(std::string text);
 /// Throws DataError naming file and line: another version, a digest that is not that of the content, labels without class, ranges outside the archive or above
 /// kMaxPictureBytes, members that leave the archive's root, two of one name. Looks at no other file.
 PictureIndex parse_picture_index(std::string_view text, const std::string& path);

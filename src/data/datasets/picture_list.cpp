@@ -1,14 +1,9 @@
 #include "data/datasets/picture_list.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-
 #include "core/check.h"
 #include "core/files.h"
 #include "core/log.h"
+#include "data/datasets/archive_bytes.h"
 #include "data/datasets/picture_request.h"
 #include "data/decode/image.h"
 
@@ -33,37 +28,10 @@ class EncodedPicture final : public Source {
   int64_t label_;
 };
 
-/// A file that is open for reading; reads at any place, from any thread.
-class Archive {
- public:
-  explicit Archive(const std::filesystem::path& path) : path_(path.string()), file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-    if (file_ < 0) throw DataError("cannot read " + path_ + ": " + std::strerror(errno) + "; put the archive back, or run liere-data prepare again with the folder where it is.");
-  }
-  ~Archive() { ::close(file_); }
-  Archive(const Archive&) = delete;
-  Archive& operator=(const Archive&) = delete;
-
-  std::string read(uint64_t offset, uint64_t length, const std::string& name) const {
-    std::string bytes(length, '\0');
-    for (uint64_t filled = 0; filled < length;) {
-      const ssize_t got = ::pread(file_, bytes.data() + filled, length - filled, static_cast<off_t>(offset + filled));
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) throw DataError("cannot read " + name + ": " + std::strerror(errno) + ".");
-      if (got == 0) throw DataError(name + ": the archive ends at byte " + std::to_string(offset + filled) + ", before the picture does; it was cut after it was indexed: fetch it again and run liere-data prepare.");
-      filled += static_cast<uint64_t>(got);
-    }
-    return bytes;
-  }
-
- private:
-  std::string path_;
-  int file_;
-};
-
 class PictureDataset final : public Dataset {
  public:
   explicit PictureDataset(PictureList list) : list_(std::move(list)) {
-    if (!list_.archive.empty()) archive_ = std::make_unique<Archive>(list_.archive);
+    if (!list_.archive.empty()) archive_ = std::make_unique<ArchiveBytes>(list_.archive);
   }
 
   int64_t size() const override { return static_cast<int64_t>(list_.pictures.size()); }
@@ -113,7 +81,7 @@ class PictureDataset final : public Dataset {
 
  private:
   PictureList list_;
-  std::unique_ptr<Archive> archive_;
+  std::unique_ptr<ArchiveBytes> archive_;
 };
 
 }  // namespace
