@@ -83,6 +83,21 @@ TEST_CASE("boxes of grey, CMYK and arithmetic coded JPEGs", "[jpeg]") {
   }
 }
 
+TEST_CASE("boxes of a progressive JPEG whose last scans were never made", "[jpeg]") {
+  Rng rng(4, Purpose::kShuffle, 0);
+  const std::string bytes = encode_jpeg(formula_picture(70, 90), {.horizontal = 2, .vertical = 2, .quality = 50, .progressive = true});
+  size_t scan = 0;
+  for (int i = 0; i < 3; ++i) scan = bytes.find("\xff\xda"s, scan + 2);
+  REQUIRE(scan != std::string::npos);
+  const std::string early = bytes.substr(0, bytes.rfind("\xff\xc4"s, scan)) + "\xff\xd9";
+  const Frames whole = decode_image(early, "early.JPEG");
+  CHECK(!same(whole, decode_image(bytes, "a.JPEG")));
+  for (int i = 0; i < 100; ++i) {
+    const Box box = random_box(70, 90, rng);
+    REQUIRE(same(decode_image(early, "part.JPEG", box), crop(whole, box)));
+  }
+}
+
 TEST_CASE("a JPEG's header", "[jpeg]") {
   for (const int64_t channels : {1, 3, 4}) {
     const auto info = read_image_info(encode_jpeg(formula_picture(33, 47, channels)), "a.JPEG");
@@ -170,6 +185,8 @@ TEST_CASE("what is no picture says what it looks like", "[jpeg]") {
   CHECK_THROWS_WITH(decode_image("\n<!DOCTYPE html><html>", "a.JPEG"), has("found a page of HTML or XML (\"<!DOCTYPE html><"));
   CHECK_THROWS_WITH(decode_image("Not found", "a.JPEG"), has("it begins with \"Not found\""));
   CHECK_THROWS_AS(decode_image("\xff\xd8\xff", "a.JPEG"), DataError);
+  CHECK_THROWS_WITH(decode_image("RIFF\1", "a.JPEG"), has("it begins with \"RIFF.\""));
+  CHECK_THROWS_WITH(decode_image("RIFF\1\1\1\1WEBP", "a.JPEG"), has("a WebP"));
   CHECK_THROWS_WITH(decode_image("GIF89a..............", "a.JPEG"), has("a GIF"));
 }
 

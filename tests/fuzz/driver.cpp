@@ -61,7 +61,7 @@ class Mutator {
   void change(std::string& text) {
     static const std::vector<std::string> words = {"{", "}", "[", "]", ":", ",", "\"", "\\u0000", "\\ud800", "\xff", "\xc0\xaf", "-1", "0", "9223372036854775807",
                                                    "9223372036854775808", "18446744073709551616", "1e400", "nan", "null", "true", "dtype", "shape", "data_offsets",
-                                                   "__metadata__", "F32", "&a", "*a", "<<", "!!str ", "---\n", "...\n", "? ", "- ", "\t", "\r\n", "# ", "| \n", "> \n", "%YAML 1.2\n"};
+                                                   "__metadata__", "F32", "&a", "*a", "<<", "!!str ", "---\n", "...\n", "? ", "- ", "\t", "\r\n", "# ", "| \n", "> \n", "%YAML 1.2\n", "\xff\xda", "\xff\xc4", "\xff\xdd", "\xff\xd9", "\xff\xd0", "IDAT", "PLTE"};
     const size_t place = at(text.size() + 1);
     switch (at(8)) {
       case 0:

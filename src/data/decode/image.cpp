@@ -37,7 +37,8 @@ std::pair<ImageFormat, const char*> recognise(std::string_view bytes, const std:
   if (bytes.starts_with("\xff\xd8\xff"sv)) return {ImageFormat::kJpeg, nullptr};
   if (bytes.starts_with("\x89PNG\r\n\x1a\n"sv)) return {ImageFormat::kPng, nullptr};
   for (const auto& [start, kind] : kOtherKinds)
-    if (bytes.starts_with(start) && (start != "RIFF"sv || bytes.substr(8).starts_with("WEBP"sv))) return {ImageFormat::kOther, kind};
+    if (bytes.starts_with(start) && (start != "RIFF"sv || bytes.substr(std::min<size_t>(8, bytes.size())).starts_with("WEBP"sv)))
+      return {ImageFormat::kOther, kind};
   const auto head = bytes.substr(0, 64);
   if (std::all_of(head.begin(), head.end(), [](char c) { return c == 0; }))
     throw_damaged(name, "expected a picture, found zero bytes (an interrupted copy?)");

@@ -110,6 +110,15 @@ class JpegReader {
 
   bool cmyk() const { return info_.num_components == 4; }
 
+  /// A progressive file that ends before its last bits of detail (with an end marker: it was made so): libjpeg smooths across blocks, further than the margin.
+  bool smoothed() const {
+    if (!info_.progressive_mode || !info_.coef_bits) return false;
+    for (int c = 0; c < info_.num_components; ++c)
+      for (int k = 0; k < DCTSIZE2; ++k)
+        if (info_.coef_bits[c][k] != 0) return true;
+    return false;
+  }
+
   /// Up to the first row that is read; first_row_ and first_column_ are then the place of what is read in the picture.
   void start(const Box& box) {
     run([&] {
@@ -117,6 +126,7 @@ class JpegReader {
       info_.dct_method = JDCT_ISLOW;
       info_.do_fancy_upsampling = TRUE;
       jpeg_start_decompress(&info_);
+      if (smoothed()) return;
       if (box.width < info_.image_width) {
         JDIMENSION left = static_cast<JDIMENSION>(std::max<int64_t>(0, box.left - kMargin));
         JDIMENSION width = static_cast<JDIMENSION>(std::min<int64_t>(info_.image_width, box.left + box.width + kMargin)) - left;

@@ -4,6 +4,7 @@
 #include "data/decode/decoders.h"
 
 #ifdef LIERE_IMGCODECS
+#include <climits>
 #include <opencv2/imgcodecs.hpp>
 #endif
 
@@ -14,13 +15,14 @@ namespace {
 /// 8-bit blue, green, red; the file's orientation is left alone.
 cv::Mat decode_bgr(std::string_view bytes, const std::string& name, const char* kind) {
   cv::Mat picture;
+  if (bytes.size() > INT_MAX) throw_damaged(name, "expected a file of less than 2 GiB, found " + std::to_string(bytes.size()) + " bytes");
   try {
     const cv::Mat encoded(1, static_cast<int>(bytes.size()), CV_8U, const_cast<char*>(bytes.data()));
     picture = cv::imdecode(encoded, cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION);
   } catch (const cv::Exception& error) {
     throw_damaged(name, std::string("the file (") + kind + ") cannot be decoded: " + error.err);
   }
-  if (picture.empty()) throw_damaged(name, std::string("the file (") + kind + ") cannot be decoded");
+  if (picture.empty()) throw_damaged(name, std::string("the file (") + kind + ") is damaged, or of a kind that OpenCV's imgcodecs does not read");
   require_picture_size(picture.rows, picture.cols, name);
   return picture;
 }

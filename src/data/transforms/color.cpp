@@ -4,11 +4,16 @@
 #include <array>
 #include <cmath>
 
+#include "data/transforms/pixel_kernels.h"
+
 namespace liere {
 namespace {
 
-using Table = std::array<uint8_t, 256>;
 using Histogram = std::array<int64_t, 256>;
+
+struct Table {
+  ByteTable values;
+};
 
 int64_t pixels_per_frame(const Frames& frames) { return frames.shape().height * frames.shape().width; }
 
@@ -17,33 +22,29 @@ uint8_t* frame_pixels(Frames& frames, int64_t t) { return frames.u8() + t * pixe
 template <class Function>
 Table tabulate(Function function) {
   Table table;
-  for (int p = 0; p < 256; ++p) table[p] = function(p);
+  for (int p = 0; p < 256; ++p) table.values[p] = function(p);
   return table;
 }
 
-void look_up(uint8_t* values, int64_t count, const Table& table) {
-  for (int64_t i = 0; i < count; ++i) values[i] = table[values[i]];
-}
-
 Frames look_up(Frames frames, const Table& table) {
-  look_up(frames.u8(), frames.shape().elements(), table);
+  pixel_kernels().look_up(frames.u8(), frames.shape().elements(), table.values);
   return frames;
 }
 
-/// Replaces each channel of each frame by table(histogram of that channel).
-template <class Function>
-Frames look_up_by_histogram(Frames frames, Function table) {
-  const int64_t count = pixels_per_frame(frames);
-  for (int64_t t = 0; t < frames.shape().frames; ++t) {
-    uint8_t* pixels = frame_pixels(frames, t);
-    std::array<Histogram, 3> histograms{};
-    for (int64_t i = 0; i < count; ++i)
-      for (int c = 0; c < 3; ++c) ++histograms[c][pixels[i * 3 + c]];
-    const std::array<Table, 3> tables{table(histograms[0]), table(histograms[1]), table(histograms[2])};
-    for (int64_t i = 0; i < count; ++i)
-      for (int c = 0; c < 3; ++c) pixels[i * 3 + c] = tables[c][pixels[i * 3 + c]];
-  }
-  return frames;
+/// Four counts of each value in turn, so that equal neighbours do not wait for each other.
+void count_values(const uint8_t* pixels, int64_t count, std::array<Histogram, 3>& histograms) {
+  constexpr int kTurns = 4;
+  std::vector<uint32_t> counts(kTurns * 3 * 256);  // a picture has fewer than 2^32 pixels
+  const auto add = [&](int64_t i, int turn) {
+    for (int c = 0; c < 3; ++c) ++counts[(turn * 3 + c) * 256 + pixels[i * 3 + c]];
+  };
+  int64_t i = 0;
+  for (; i + kTurns <= count; i += kTurns)
+    for (int turn = 0; turn < kTurns; ++turn) add(i + turn, turn);
+  for (; i < count; ++i) add(i, 0);
+  for (int c = 0; c < 3; ++c)
+    for (int p = 0; p < 256; ++p)
+      for (int turn = 0; turn < kTurns; ++turn) histograms[c][p] += counts[(turn * 3 + c) * 256 + p];
 }
 
 int lowest(const Histogram& histogram) {
@@ -60,8 +61,7 @@ int highest(const Histogram& histogram) {
 
 uint8_t identity(int p) { return static_cast<uint8_t>(p); }
 
-Table autocontrast_table(const Histogram& histogram) {
-  const int low = lowest(histogram), high = highest(histogram);
+Table autocontrast_table(int low, int high) {
   if (high <= low) return tabulate(identity);
   const double scale = 255.0 / (high - low), offset = -low * scale;
   return tabulate([=](int p) { return static_cast<uint8_t>(std::clamp(static_cast<int>(p * scale + offset), 0, 255)); });
@@ -89,30 +89,32 @@ uint8_t blend(int degenerate, int value, float factor) {
   return static_cast<uint8_t>(std::clamp(result, 0.0f, 255.0f));
 }
 
-void blend_row(const uint8_t* __restrict degenerate, uint8_t* __restrict values, int64_t count, float factor) {
-  for (int64_t i = 0; i < count; ++i) values[i] = blend(degenerate[i], values[i], factor);
-}
-
-int grey(const uint8_t* pixel) { return static_cast<int>((19595u * pixel[0] + 38470u * pixel[1] + 7471u * pixel[2] + 32768u) >> 16); }
-
-/// One inner row; the pointers are to the second pixel of three rows of the unchanged picture.
-void sharpen_row(const uint8_t* above, const uint8_t* row, const uint8_t* below, uint8_t* __restrict out, int64_t count, float factor) {
-  for (int64_t i = 0; i < count; ++i) {
-    const int total = above[i - 3] + above[i] + above[i + 3] + row[i - 3] + 5 * row[i] + row[i + 3] + below[i - 3] + below[i] + below[i + 3];
-    out[i] = blend((2 * total + 13) / 26, row[i], factor);  // total / 13 rounded; never nearer than 1/26 to a half, so Pillow's floats agree
-  }
-}
-
 }  // namespace
 
 Frames autocontrast(Frames frames) {
   require_pixels(frames, "autocontrast");
-  return look_up_by_histogram(std::move(frames), autocontrast_table);
+  const int64_t count = pixels_per_frame(frames);
+  for (int64_t t = 0; t < frames.shape().frames && count > 0; ++t) {
+    uint8_t low[3], high[3];
+    pixel_kernels().extremes(frame_pixels(frames, t), count, low, high);
+    Table tables[3];
+    for (int c = 0; c < 3; ++c) tables[c] = autocontrast_table(low[c], high[c]);
+    pixel_kernels().look_up_channels(frame_pixels(frames, t), count, &tables[0].values);
+  }
+  return frames;
 }
 
 Frames equalize(Frames frames) {
   require_pixels(frames, "equalize");
-  return look_up_by_histogram(std::move(frames), equalize_table);
+  const int64_t count = pixels_per_frame(frames);
+  for (int64_t t = 0; t < frames.shape().frames; ++t) {
+    std::array<Histogram, 3> histograms{};
+    count_values(frame_pixels(frames, t), count, histograms);
+    Table tables[3];
+    for (int c = 0; c < 3; ++c) tables[c] = equalize_table(histograms[c]);
+    pixel_kernels().look_up_channels(frame_pixels(frames, t), count, &tables[0].values);
+  }
+  return frames;
 }
 
 Frames invert(Frames frames) {
@@ -146,10 +148,7 @@ Frames adjust_brightness(Frames frames, double factor) {
 
 Frames adjust_color(Frames frames, double factor) {
   require_pixels(frames, "color");
-  Frames greys(PixelType::kU8, frames.shape());  // a plane of its own: the blend over contiguous bytes vectorises
-  const int64_t count = frames.shape().elements();
-  for (int64_t i = 0; i < count; i += 3) std::fill_n(greys.u8() + i, 3, static_cast<uint8_t>(grey(frames.u8() + i)));
-  blend_row(greys.u8(), frames.u8(), count, static_cast<float>(factor));
+  pixel_kernels().blend_with_grey(frames.u8(), frames.shape().elements() / 3, static_cast<float>(factor));
   return frames;
 }
 
@@ -158,10 +157,10 @@ Frames adjust_contrast(Frames frames, double factor) {
   const int64_t count = pixels_per_frame(frames);
   for (int64_t t = 0; t < frames.shape().frames; ++t) {
     uint8_t* pixels = frame_pixels(frames, t);
-    int64_t sum = 0;
-    for (int64_t i = 0; i < count; ++i) sum += grey(pixels + i * 3);
+    const int64_t sum = pixel_kernels().sum_of_greys(pixels, count);
     const int mean = static_cast<int>(static_cast<double>(sum) / static_cast<double>(count) + 0.5);
-    look_up(pixels, count * 3, tabulate([=](int p) { return blend(mean, p, static_cast<float>(factor)); }));
+    const Table table = tabulate([=](int p) { return blend(mean, p, static_cast<float>(factor)); });
+    pixel_kernels().look_up(pixels, count * 3, table.values);
   }
   return frames;
 }
@@ -175,7 +174,7 @@ Frames adjust_sharpness(Frames frames, double factor) {
   for (int64_t t = 0; t < shape.frames; ++t)
     for (int64_t y = 1; y + 1 < shape.height; ++y) {
       const uint8_t* row = frame_pixels(frames, t) + y * stride + 3;
-      sharpen_row(row - stride, row, row + stride, frame_pixels(result, t) + y * stride + 3, stride - 6, static_cast<float>(factor));
+      pixel_kernels().sharpen(row - stride, row, row + stride, frame_pixels(result, t) + y * stride + 3, stride - 6, static_cast<float>(factor));
     }
   return result;
 }

@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <numbers>
+#include <optional>
+
+#include "data/transforms/pixel_kernels.h"
 
 namespace liere {
 namespace {
@@ -21,6 +25,10 @@ void copy_pixel(uint8_t* to, const uint8_t* from) {
   to[2] = from[2];
 }
 
+void fill_pixels(uint8_t* pixels, int64_t count, Rgb colour) {
+  for (int64_t i = 0; i < count; ++i) put(pixels + i * 3, colour);
+}
+
 /// Input index of each output index along one axis of a translation or scaling; -1 is outside.
 std::vector<int64_t> scaled_indices(double offset, double step, int64_t size) {
   std::vector<int64_t> indices(size);
@@ -32,28 +40,108 @@ std::vector<int64_t> scaled_indices(double offset, double step, int64_t size) {
   return indices;
 }
 
-Frames scale_nearest(const Frames& frames, const AffineMatrix& matrix, Rgb fill) {
+/// What a scaling or translation reads along one axis: the input index of each output of a window, relative to the source, -1 outside.
+std::vector<int64_t> window_indices(double offset, double step, int64_t size, int64_t window_begin, int64_t window_size, int64_t source_begin) {
+  const auto whole = scaled_indices(offset, step, size);
+  std::vector<int64_t> indices(whole.begin() + window_begin, whole.begin() + window_begin + window_size);
+  for (auto& index : indices)
+    if (index >= 0) index -= source_begin;
+  return indices;
+}
+
+/// Where each column follows its neighbour, as in all translations: the range of the columns that are inside.
+std::optional<std::pair<int64_t, int64_t>> contiguous_range(const std::vector<int64_t>& columns) {
+  const auto begin = std::find_if(columns.begin(), columns.end(), [](int64_t column) { return column >= 0; });
+  const auto end = std::find(begin, columns.end(), -1);
+  if (begin == end || std::any_of(end, columns.end(), [](int64_t column) { return column >= 0; })) return std::nullopt;
+  for (auto next = begin + 1; next < end; ++next)
+    if (*next != *(next - 1) + 1) return std::nullopt;
+  return std::pair(begin - columns.begin(), end - columns.begin());
+}
+
+Frames scale_nearest(const Frames& frames, const std::vector<int64_t>& rows, const std::vector<int64_t>& columns, Rgb fill) {
   const auto& shape = frames.shape();
-  const auto columns = scaled_indices(matrix[2], matrix[0], shape.width), rows = scaled_indices(matrix[5], matrix[4], shape.height);
-  Frames result(PixelType::kU8, shape);
+  const auto width = static_cast<int64_t>(columns.size());
+  const auto range = contiguous_range(columns);
+  Frames result(PixelType::kU8, {shape.frames, static_cast<int64_t>(rows.size()), width, 3});
   uint8_t* out = result.u8();
   for (int64_t t = 0; t < shape.frames; ++t) {
     const uint8_t* frame = frames.u8() + t * shape.height * shape.width * 3;
     for (int64_t row : rows) {
       const uint8_t* in = frame + row * shape.width * 3;
-      for (int64_t column : columns) {
-        if (row < 0 || column < 0)
-          put(out, fill);
-        else
-          copy_pixel(out, in + column * 3);
-        out += 3;
+      if (row < 0) {
+        fill_pixels(out, width, fill);
+      } else if (range) {
+        const auto [begin, end] = *range;
+        fill_pixels(out, begin, fill);
+        std::memcpy(out + begin * 3, in + columns[begin] * 3, (end - begin) * 3);
+        fill_pixels(out + end * 3, width - end, fill);
+      } else {
+        for (int64_t x = 0; x < width; ++x) {
+          if (columns[x] < 0)
+            put(out + x * 3, fill);
+          else
+            copy_pixel(out + x * 3, in + columns[x] * 3);
+        }
       }
+      out += width * 3;
     }
   }
   return result;
 }
 
+/// The x in [0, count) with 0 <= start + x step < limit, as [first, second).
+std::pair<int64_t, int64_t> inside(int64_t start, int64_t step, int64_t limit, int64_t count) {
+  const auto ceiling = [](int64_t a, int64_t b) { return a / b + (a % b > 0); };  // b > 0
+  int64_t first = 0, end = 0;
+  if (step > 0) {
+    first = ceiling(-start, step);
+    end = ceiling(limit - start, step);
+  } else if (step < 0) {
+    first = ceiling(start - limit + 1, -step);
+    end = ceiling(start + 1, -step);
+  } else if (start >= 0 && start < limit) {
+    end = count;
+  }
+  first = std::clamp<int64_t>(first, 0, count);
+  return {first, std::clamp(end, first, count)};
+}
+
 int64_t fixed_point(double value) { return static_cast<int64_t>(std::floor(value * 65536.0 + 0.5)); }
+
+/// A general map in 16.16 fixed point: output (x, y) reads ((x0 + y xy + x xx) >> 16, (y0 + y yy + x yx) >> 16).
+struct FixedMap {
+  int64_t xx, xy, x0, yx, yy, y0;
+  explicit FixedMap(const AffineMatrix& a)
+      : xx(fixed_point(a[0])),
+        xy(fixed_point(a[1])),
+        x0(fixed_point((a[2] + a[0] * 0.5) + a[1] * 0.5)),
+        yx(fixed_point(a[3])),
+        yy(fixed_point(a[4])),
+        y0(fixed_point((a[5] + a[3] * 0.5) + a[4] * 0.5)) {}
+  int64_t x(int64_t column, int64_t row) const { return x0 + row * xy + column * xx; }
+  int64_t y(int64_t column, int64_t row) const { return y0 + row * yy + column * yx; }
+};
+
+bool is_scaling(const AffineMatrix& matrix) { return matrix[1] == 0 && matrix[3] == 0; }
+
+/// [first, first + second) of the indices from `low` to `high` that are in [0, size); one index where there is none.
+std::pair<int64_t, int64_t> clamped_range(int64_t low, int64_t high, int64_t size) {
+  if (high < 0 || low >= size || low > high) return {0, 1};
+  low = std::max<int64_t>(low, 0);
+  return {low, std::min(high, size - 1) - low + 1};
+}
+
+/// The same of indices of which -1 is outside.
+std::pair<int64_t, int64_t> read_range(const std::vector<int64_t>& indices, int64_t size) {
+  int64_t low = size, high = -1;
+  for (const int64_t index : indices)
+    if (index >= 0) {
+      low = std::min(low, index);
+      high = std::max(high, index);
+    }
+  return clamped_range(low, high, size);
+}
 
 double rounded_to_15_decimals(double value) {
   // Printed and read back, as Python's round() does; to_chars and from_chars know no locale.
@@ -69,6 +157,15 @@ Frames flip_horizontal(Frames frames) {
   require_pixels(frames, "flip", false);
   const auto& shape = frames.shape();
   const int64_t channels = shape.channels;
+  if (channels == 3) {
+    std::vector<uint8_t> unchanged(shape.width * 3);
+    for (int64_t row = 0; row < shape.frames * shape.height; ++row) {
+      uint8_t* const pixels = frames.u8() + row * shape.width * 3;
+      std::memcpy(unchanged.data(), pixels, unchanged.size());
+      pixel_kernels().reverse(unchanged.data(), pixels, shape.width);
+    }
+    return frames;
+  }
   for (int64_t row = 0; row < shape.frames * shape.height; ++row) {
     uint8_t* left = frames.u8() + row * shape.width * channels;
     uint8_t* right = left + (shape.width - 1) * channels;
@@ -96,30 +193,72 @@ Frames crop(const Frames& frames, const Box& box) {
   return result;
 }
 
-Frames affine_nearest(const Frames& frames, const AffineMatrix& matrix, Rgb fill) {
+Box affine_source_box(int64_t height, int64_t width, const AffineMatrix& matrix, const Box& window) {
+  if (is_scaling(matrix)) {
+    const auto [left, columns] = read_range(window_indices(matrix[2], matrix[0], width, window.left, window.width, 0), width);
+    const auto [top, rows] = read_range(window_indices(matrix[5], matrix[4], height, window.top, window.height, 0), height);
+    return {top, left, rows, columns};
+  }
+  // The positions are linear in row and column: the extremes are those of the corners.
+  const FixedMap map(matrix);
+  int64_t low_x = INT64_MAX, high_x = INT64_MIN, low_y = INT64_MAX, high_y = INT64_MIN;
+  for (const int64_t row : {window.top, window.top + window.height - 1})
+    for (const int64_t column : {window.left, window.left + window.width - 1}) {
+      low_x = std::min(low_x, map.x(column, row) >> 16);
+      high_x = std::max(high_x, map.x(column, row) >> 16);
+      low_y = std::min(low_y, map.y(column, row) >> 16);
+      high_y = std::max(high_y, map.y(column, row) >> 16);
+    }
+  const auto [left, columns] = clamped_range(low_x, high_x, width);
+  const auto [top, rows] = clamped_range(low_y, high_y, height);
+  return {top, left, rows, columns};
+}
+
+Frames affine_nearest_window(const Frames& frames, const Box& source, int64_t height, int64_t width, const AffineMatrix& matrix, const Box& window,
+                             Rgb fill) {
   require_pixels(frames, "affine");
-  if (matrix[1] == 0 && matrix[3] == 0) return scale_nearest(frames, matrix, fill);
   const auto& shape = frames.shape();
-  const auto& a = matrix;
-  const int64_t step_xx = fixed_point(a[0]), step_xy = fixed_point(a[1]), start_x = fixed_point((a[2] + a[0] * 0.5) + a[1] * 0.5);
-  const int64_t step_yx = fixed_point(a[3]), step_yy = fixed_point(a[4]), start_y = fixed_point((a[5] + a[3] * 0.5) + a[4] * 0.5);
-  const auto width = static_cast<uint64_t>(shape.width), height = static_cast<uint64_t>(shape.height);
-  Frames result(PixelType::kU8, shape);
+  const Box needed = affine_source_box(height, width, matrix, window);
+  if (shape.height != source.height || shape.width != source.width || needed.top < source.top || needed.left < source.left ||
+      needed.top + needed.height > source.top + source.height || needed.left + needed.width > source.left + source.width)
+    throw DataError("affine: expected pixels that cover what the map reads, found " + std::to_string(shape.height) + "x" +
+                    std::to_string(shape.width));
+  if (is_scaling(matrix))
+    return scale_nearest(frames, window_indices(matrix[5], matrix[4], height, window.top, window.height, source.top),
+                         window_indices(matrix[2], matrix[0], width, window.left, window.width, source.left), fill);
+  const FixedMap map(matrix);
+  const int64_t frame_bytes = shape.height * shape.width * 3;
+  Frames result(PixelType::kU8, {shape.frames, window.height, window.width, 3});
   uint8_t* out = result.u8();
   for (int64_t t = 0; t < shape.frames; ++t) {
-    const uint8_t* frame = frames.u8() + t * shape.height * shape.width * 3;
-    for (int64_t y = 0; y < shape.height; ++y) {
-      int64_t x_in = start_x + y * step_xy, y_in = start_y + y * step_yy;
-      for (int64_t x = 0; x < shape.width; ++x, x_in += step_xx, y_in += step_yx, out += 3) {
-        const auto column = static_cast<uint64_t>(x_in >> 16), row = static_cast<uint64_t>(y_in >> 16);  // negative becomes huge: outside
-        if (column < width && row < height)
-          copy_pixel(out, frame + (row * width + column) * 3);
+    const uint8_t* frame = frames.u8() + t * frame_bytes;
+    for (int64_t y = 0; y < window.height; ++y, out += window.width * 3) {
+      int64_t x_in = map.x(window.left, window.top + y), y_in = map.y(window.left, window.top + y);
+      const auto [left, right] = inside(x_in, map.xx, width << 16, window.width);
+      const auto [above, below] = inside(y_in, map.yx, height << 16, window.width);
+      const int64_t begin = std::max(left, above), end = std::max(begin, std::min(right, below));
+      fill_pixels(out, begin, fill);
+      x_in += begin * map.xx - (source.left << 16);
+      y_in += begin * map.yx - (source.top << 16);
+      for (int64_t x = begin; x < end; ++x, x_in += map.xx, y_in += map.yx) {
+        const int64_t at = ((y_in >> 16) * shape.width + (x_in >> 16)) * 3;
+        if (at + 4 <= frame_bytes && x + 1 < end)  // the fourth byte is the next pixel's, which is written next
+          std::memcpy(out + x * 3, frame + at, 4);
         else
-          put(out, fill);
+          copy_pixel(out + x * 3, frame + at);
       }
+      fill_pixels(out + end * 3, window.width - end, fill);
     }
   }
   return result;
+}
+
+Frames affine_nearest(const Frames& frames, const AffineMatrix& matrix, Rgb fill) {
+  require_pixels(frames, "affine");
+  const auto& shape = frames.shape();
+  const Box all{0, 0, shape.height, shape.width};
+  if (shape.height < 1 || shape.width < 1) return frames;
+  return affine_nearest_window(frames, all, shape.height, shape.width, matrix, all, fill);
 }
 
 AffineMatrix rotation_matrix(double degrees, int64_t height, int64_t width) {
@@ -139,21 +278,26 @@ Frames rotate(Frames frames, double degrees) {
   return affine_nearest(frames, rotation_matrix(degrees, frames.shape().height, frames.shape().width));
 }
 
-Frames cutout(Frames frames, double centre_x, double centre_y, double side, Rgb fill) {
+Frames cutout_part(Frames frames, const Box& part, int64_t height, int64_t width, double centre_x, double centre_y, double side, Rgb fill) {
   require_pixels(frames, "cutout");
-  const auto& shape = frames.shape();
-  const auto span = [side](double centre, int64_t size) {
+  // Within the part, both ends included.
+  const auto span = [side](double centre, int64_t size, int64_t part_begin, int64_t part_size) {
     const auto first = static_cast<int64_t>(std::max(0.0, centre - side / 2));
     const auto last = static_cast<int64_t>(std::min(static_cast<double>(size), static_cast<double>(first) + side));
-    return std::pair(first, std::min(last, size - 1));
+    return std::pair(std::max<int64_t>(first - part_begin, 0), std::min(std::min(last, size - 1) - part_begin, part_size - 1));
   };
-  const auto [first_column, last_column] = span(centre_x, shape.width);
-  const auto [first_row, last_row] = span(centre_y, shape.height);
-  for (int64_t t = 0; t < shape.frames; ++t)
+  const auto [first_column, last_column] = span(centre_x, width, part.left, part.width);
+  const auto [first_row, last_row] = span(centre_y, height, part.top, part.height);
+  for (int64_t t = 0; t < frames.shape().frames; ++t)
     for (int64_t row = first_row; row <= last_row; ++row)
-      for (int64_t column = first_column; column <= last_column; ++column)
-        put(frames.u8() + ((t * shape.height + row) * shape.width + column) * 3, fill);
+      if (first_column <= last_column)
+        fill_pixels(frames.u8() + ((t * part.height + row) * part.width + first_column) * 3, last_column - first_column + 1, fill);
   return frames;
+}
+
+Frames cutout(Frames frames, double centre_x, double centre_y, double side, Rgb fill) {
+  const int64_t height = frames.shape().height, width = frames.shape().width;
+  return cutout_part(std::move(frames), {0, 0, height, width}, height, width, centre_x, centre_y, side, fill);
 }
 
 }  // namespace liere

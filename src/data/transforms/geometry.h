@@ -20,6 +20,12 @@ Frames crop(const Frames& frames, const Box& box);
 /// Output as large as the input, RGB only.
 Frames affine_nearest(const Frames& frames, const AffineMatrix& matrix, Rgb fill = {});
 
+/// The part of a picture of height x width that the box `window` of its affine map reads; one pixel where it reads nothing but the fill colour.
+Box affine_source_box(int64_t height, int64_t width, const AffineMatrix& matrix, const Box& window);
+/// The box `window` of affine_nearest of a picture of height x width, of which `frames` holds the box `source` (which contains affine_source_box).
+Frames affine_nearest_window(const Frames& frames, const Box& source, int64_t height, int64_t width, const AffineMatrix& matrix, const Box& window,
+                             Rgb fill = {});
+
 /// Turns counter-clockwise by `degrees` about (width / 2, height / 2); Pillow rounds sine and cosine to 15 decimals.
 /// Pillow moves pixels without sampling at the other multiples of 90; no operation here turns that far.
 AffineMatrix rotation_matrix(double degrees, int64_t height, int64_t width);
@@ -30,5 +36,7 @@ Frames rotate(Frames frames, double degrees);
 /// centre_x - side/2)); rows alike. The far end is counted from the clamped x0, so a box does not shrink at the left and upper border, and side 0
 /// paints one pixel.
 Frames cutout(Frames frames, double centre_x, double centre_y, double side, Rgb fill);
+/// The same on a picture of height x width of which `frames` holds the box `part`.
+Frames cutout_part(Frames frames, const Box& part, int64_t height, int64_t width, double centre_x, double centre_y, double side, Rgb fill);
 
 }  // namespace liere

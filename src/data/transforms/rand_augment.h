@@ -10,6 +10,7 @@
 #include "core/rng.h"
 #include "data/config.h"
 #include "data/sample.h"
+#include "data/transforms/geometry.h"
 
 namespace liere {
 
@@ -26,6 +27,10 @@ struct AugmentOperation {
   /// Magnitude and picture size -> argument before the sign.
   double (*argument)(double magnitude, int64_t height, int64_t width);
   Frames (*apply)(Frames frames, const OperationArguments& arguments);
+  /// What an output pixel depends on: the pixel there, its neighbours, all pixels, where an affine map sends it, or its place.
+  enum class Reads { kPixel, kNeighbours, kPicture, kMap, kPlace } reads = Reads::kPixel;
+  /// Of kMap.
+  AffineMatrix (*matrix)(const OperationArguments& arguments, int64_t height, int64_t width) = nullptr;
 };
 
 /// The table of a definition, in the order drawn from; empty for `none`.
@@ -46,5 +51,13 @@ std::vector<DrawnOperation> draw_rand_augment(const RandAugmentConfig& config, i
 
 /// Applies them in order, the same to every frame. RGB only.
 Frames apply_operations(Frames frames, std::span<const DrawnOperation> operations);
+
+/// The part of a picture of height x width that the box `window` of its augmented form reads: all of it where an operation needs every pixel (the
+/// histogram, the mean).
+Box operations_source_box(std::span<const DrawnOperation> operations, int64_t height, int64_t width, const Box& window);
+/// The box `window` of apply_operations of a picture of height x width, of which `frames` holds the box `source` (which contains
+/// operations_source_box).
+Frames apply_operations_in_window(Frames frames, const Box& source, int64_t height, int64_t width, std::span<const DrawnOperation> operations,
+                                  const Box& window);
 
 }  // namespace liere
