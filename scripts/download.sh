@@ -24,16 +24,17 @@ download() {
   return "$code"
 }
 
-# fetch_checked URL FILE MD5 VARIABLES: leaves FILE with that MD5, or ends with the reason; VARIABLES are those to look at when another archive was meant.
+# fetch_checked URL FILE CHECK WRONG VARIABLES: leaves FILE as the command CHECK (called with the file) accepts it, or ends with the reason. WRONG: what an archive is
+# that it does not accept; VARIABLES: those to look at when another archive was meant. Only what was fetched here is ever removed.
 fetch_checked() {
-  local url=$1 file=$2 md5=$3 variables=$4
-  has_md5 "$file" "$md5" && return
-  if ! has_md5 "$file.part" "$md5"; then
+  local url=$1 file=$2 check=$3 wrong=$4 variables=$5
+  [[ -f $file ]] && "$check" "$file" && return
+  if [[ ! -f $file.part ]] || ! "$check" "$file.part"; then
     download "$url" "$file.part" || fail "$url could not be fetched (curl code $?); what has come is kept in $file.part: run $0 again to go on"
   fi
-  if ! has_md5 "$file.part" "$md5"; then
+  if ! "$check" "$file.part"; then
     rm -f "$file.part"
-    fail "the archive from $url does not have the MD5 $md5 and was removed; run $0 again, or check $variables"
+    fail "the archive from $url $wrong and was removed; run $0 again, or check $variables"
   fi
   mv -f "$file.part" "$file"
 }

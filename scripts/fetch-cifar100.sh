@@ -12,6 +12,7 @@ archive_md5=${LIERE_CIFAR100_MD5:-03b5dce01913d631647c71ecec9e9cb8}
 train_md5=6172c7755cfe09b2fe270c85cebc1b15
 test_md5=4499cfba6c016c1be1438163640a0898
 
+is_archive() { has_md5 "$1" "$archive_md5"; }
 complete() { has_md5 "$1/train.bin" "$train_md5" && has_md5 "$1/test.bin" "$test_md5"; }
 
 main() {
@@ -30,7 +31,7 @@ main() {
   local archive=$dest/cifar-100-binary.tar.gz
   unpacked=$dest/.unpacking
   trap 'rm -rf "$unpacked"' EXIT
-  fetch_checked "$url" "$archive" "$archive_md5" LIERE_CIFAR100_URL
+  fetch_checked "$url" "$archive" is_archive "does not have the MD5 $archive_md5" LIERE_CIFAR100_URL
   rm -rf "$unpacked"
   mkdir "$unpacked"
   tar -xzf "$archive" -C "$unpacked" --no-same-owner || fail "$archive cannot be unpacked into $unpacked; is the disk full?"

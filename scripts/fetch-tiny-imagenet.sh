@@ -2,16 +2,21 @@
 # Fetches Tiny ImageNet (tiny-imagenet-200.zip, 248 MB) from its home and leaves train/, val/ and test/ in a folder.
 # usage: scripts/fetch-tiny-imagenet.sh [DEST]   DEST defaults to data/tiny-imagenet-200, where the configs look
 # A download that was cut is resumed; a set that is there already and complete is kept.
-# LIERE_TINY_IMAGENET_URL takes the archive from another address; LIERE_TINY_IMAGENET_MD5 and LIERE_TINY_IMAGENET_COUNTS ("CLASSES TRAIN VAL") take another archive.
-# Its home publishes no checksum: the MD5 below is the one that the loaders of others carry; the numbers of files are compared, too.
+# LIERE_TINY_IMAGENET_URL takes the archive from another address; LIERE_TINY_IMAGENET_COUNTS="CLASSES TRAIN VAL", and LIERE_TINY_IMAGENET_MD5 if it is known, take
+# another archive. Its home publishes no checksum: the MD5 is the one that the loaders of others carry; the numbers of files are compared, too.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=download.sh
 source "$(dirname "${BASH_SOURCE[0]}")/download.sh"
 
 url=${LIERE_TINY_IMAGENET_URL:-http://cs231n.stanford.edu/tiny-imagenet-200.zip}
-archive_md5=${LIERE_TINY_IMAGENET_MD5:-90528d7ca1a48142e341f4ef8d21d0de}
-published="200 100000 10000"
-wanted=${LIERE_TINY_IMAGENET_COUNTS:-$published}
+wanted=${LIERE_TINY_IMAGENET_COUNTS:-200 100000 10000}
+archive_md5=${LIERE_TINY_IMAGENET_MD5:-}
+[[ -n $archive_md5 || -n ${LIERE_TINY_IMAGENET_COUNTS:-} ]] || archive_md5=90528d7ca1a48142e341f4ef8d21d0de
+wrong="is damaged (a file in it does not have its checksum)"
+[[ -z $archive_md5 ]] || wrong="is damaged or another one (it does not have the MD5 $archive_md5)"
+
+# By its MD5, or where that is not known by the checksum that a zip keeps of each of its files.
+is_archive() { if [[ -n $archive_md5 ]]; then has_md5 "$1" "$archive_md5"; else unzip -tqq "$1" >/dev/null 2>&1; fi; }
 
 # counts FOLDER: classes, training pictures, validation pictures that are there and have a row in the list.
 counts() {
@@ -52,13 +57,13 @@ main() {
   archive=$dest/tiny-imagenet-200.zip
   unpacked=$dest/.unpacking
   trap 'rm -rf "$unpacked"' EXIT
-  fetch_checked "$url" "$archive" "$archive_md5" "LIERE_TINY_IMAGENET_URL and LIERE_TINY_IMAGENET_MD5"
+  fetch_checked "$url" "$archive" is_archive "$wrong" "LIERE_TINY_IMAGENET_URL and LIERE_TINY_IMAGENET_MD5"
   rm -rf "$unpacked"
   mkdir "$unpacked"
   unzip -q "$archive" -d "$unpacked" || fail "$archive cannot be unpacked into $unpacked; is the disk full?"
   local found
   found=$(counts "$unpacked/tiny-imagenet-200")
-  [[ $found == "$wanted" ]] || fail "$archive holds $(in_words "$found"), expected $(in_words "$wanted"); remove it and run $0 again"
+  [[ $found == "$wanted" ]] || fail "$archive does not hold $(in_words "$wanted"), but $(in_words "$found"); remove it and run $0 again"
   mv "$unpacked"/tiny-imagenet-200/* "$dest/"
   rm -f "$archive"
   echo "Tiny ImageNet is in $dest: $(in_words "$wanted"). Look at them: liere-data browse --config CONFIG data.kind=folder data.root=$dest"

@@ -81,7 +81,7 @@ same_tree anew whole/tiny-imagenet-200
 
 tiny 3 good/short.zip short
 one_sentence
-says '3 classes, 6 training and 2 validation pictures' expected
+says 'but 3 classes, 6 training and 2 validation pictures'
 [ ! -e short/train ] || fail 'an incomplete set was left'
 tiny 3 good/words.zip words
 says 'cannot be unpacked'
@@ -122,6 +122,14 @@ for name in ILSVRC2012_img_train.tar ILSVRC2012_img_val.tar ILSVRC2012_devkit_t1
 imagenet 3 corrupt imagenet_corrupt
 one_sentence
 says MD5 removed
+# An archive that was there before is never removed, not even one with another sum.
+mkdir imagenet_mine
+head -c 700 /dev/urandom >imagenet_mine/ILSVRC2012_img_val.tar
+cp imagenet_mine/ILSVRC2012_img_val.tar mine.tar
+imagenet 3 good imagenet_mine
+one_sentence
+says imagenet_mine/ILSVRC2012_img_val.tar 'does not have the MD5'
+cmp -s mine.tar imagenet_mine/ILSVRC2012_img_val.tar || fail 'an archive of someone else was touched'
 expect 0 "$scripts/fetch-imagenet.sh" --from served elsewhere
 says 'called with: prepare imagenet --from served --root elsewhere'
 ! grep -q any-version "$output" || fail 'the published MD5 would not be compared'

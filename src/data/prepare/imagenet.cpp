@@ -108,7 +108,7 @@ void prepare_imagenet(const PrepareImagenetOptions& options) {
     unpack(train, root, Split::kTrain);
     for (const Split split : {Split::kTrain, Split::kTest}) fs::remove(root / index_name(split), error);  // the folders are what is meant now
   } else {
-    const auto provenance = [&](size_t i) { return options.any_version ? std::string("MD5 not checked") : "md5 " + std::string(kArchives[i].md5) + " (official)"; };
+    const auto provenance = [&](size_t i) { return options.any_version ? std::string("MD5 not compared when it was indexed") : "md5 " + std::string(kArchives[i].md5) + " (official)"; };
     write_index(val, root, Split::kTest, provenance(1));
     write_index(train, root, Split::kTrain, provenance(2));
   }
