@@ -5,10 +5,10 @@
 #include "core/allocator.h"
 #include "core/check.h"
 #include "core/files.h"
+#include "core/signals.h"
 #include "train/eval/compare.h"
 #include "train/eval/tests.h"
 #include "train/eval_tests.h"
-#include "core/signals.h"
 
 using namespace liere;
 

@@ -4,8 +4,8 @@
 
 #include "core/check.h"
 #include "core/allocator.h"
-#include "train/dry_run.h"
 #include "core/signals.h"
+#include "train/dry_run.h"
 #include "train/trainer.h"
 
 using namespace liere;

@@ -4,9 +4,9 @@
 
 #include "core/check.h"
 #include "core/log.h"
+#include "core/signals.h"
 #include "train/eval/session.h"
 #include "train/eval/store.h"
-#include "core/signals.h"
 
 namespace liere {
 namespace {

@@ -7,11 +7,11 @@
 #include "core/check.h"
 #include "core/log.h"
 #include "core/rng.h"
+#include "core/signals.h"
 #include "data/loader.h"
 #include "models/autocast.h"
 #include "train/device_batches.h"
 #include "train/loader_options.h"
-#include "core/signals.h"
 
 namespace liere {
 namespace {

@@ -4,8 +4,9 @@
 #include <cmath>
 
 #include "core/log.h"
-#include "train/memory.h"
 #include "core/signals.h"
+#include "data/class_names.h"
+#include "train/memory.h"
 #include "train/weights_import.h"
 
 namespace liere {
@@ -54,6 +55,7 @@ NamedTensors Trainer::checkpoint_tensors() const {
 
 void Trainer::resume(const std::filesystem::path& checkpoint) {
   const auto info = load_checkpoint(checkpoint, checkpoint_tensors(), CheckpointPart::kEverything, identity_lines(config_));
+  require_same_classes(info.class_names, checkpoint.string(), *parts_.train_set);
   state_ = info.state;
   resumed_step_ = state_.step;
   parts_.optimizer->set_updates(state_.step - state_.skipped);

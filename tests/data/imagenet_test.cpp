@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include "data/class_names.h"
 #include "data/datasets/class_folders.h"
 #include "data/datasets/label_files.h"
 #include "data/picture_trees.h"
@@ -188,6 +189,13 @@ TEST_CASE("ground truth: a label out of range, a word, a blank line in between")
   CHECK_THAT(data_error([] { parse_ground_truth("0\n", 2, "t"); }), has("line 1"));
   CHECK_THAT(data_error([] { parse_ground_truth("1x\n", 2, "t"); }), has("line 1"));
   CHECK_THAT(data_error([] { parse_ground_truth("1\n\n2\n", 2, "t"); }), has("line 3") && has("blank"));
+}
+
+TEST_CASE("classes other than a model was trained on are refused with the first that differs") {
+  CHECK(data_error([] { require_same_classes({"a", "b"}, "last", {"a", "b"}, "set"); }) == "no error");
+  CHECK_THAT(data_error([] { require_same_classes({"a", "b"}, "last", {"a", "c"}, "set"); }), has("class 1, \"b\" in the checkpoint and \"c\" in the data"));
+  CHECK_THAT(data_error([] { require_same_classes({"a", "b"}, "last", {"a"}, "set"); }), has("the 2 classes that last was trained on, found 1") && has("none in the data"));
+  CHECK_THAT(data_error([] { require_same_classes({"b", "a"}, "last", {"a", "b"}, "set"); }), has("class 0"));
 }
 
 TEST_CASE("tiny pictures of ImageNet where they are: 20 classes, all decode") {

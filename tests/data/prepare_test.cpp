@@ -1,9 +1,14 @@
 // The official archives, in place and unpacked: tar, the devkit's class table, the index and what makes it stale.
 #include "data/prepare/imagenet.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
 #include <map>
 
 #include "core/files.h"
+#include "core/signals.h"
 #include "data/archives.h"
 #include "data/check_pictures.h"
 #include "data/datasets/class_table.h"
@@ -46,6 +51,25 @@ void make_list(PictureIndex& index) {
   index.archive_bytes = 1000;
   index.list.add(0, "a/1.JPEG", 512, 100);
   index.list.add(1, "b/2.JPEG", 900, 100);
+}
+
+/// The exit code of `body` in a process of its own, to which a stop signal has come before.
+template <class Body>
+int stopped_code(const Body& body) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    install_stop_signals();
+    std::raise(SIGTERM);
+    try {
+      body();
+    } catch (const Error& error) {
+      ::_exit(static_cast<int>(error.code()));
+    }
+    ::_exit(0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 /// The index's text without its digest, with a change.
@@ -249,6 +273,31 @@ TEST_CASE("every picture is decoded: the bad ones are listed in order, and a sta
   CHECK(statistics.heights == std::vector<int64_t>{8, 10, 12});
   CHECK(statistics.widths == std::vector<int64_t>{10, 10, 11});
   CHECK(compute_statistics(*train, 3).pixel_choice == "evenly spread");
+}
+
+TEST_CASE("a stop signal ends a check and a sum with code 75; the next call goes on from the state") {
+  const TemporaryFolder root;
+  make_class_folders(root.path(), {"a", "b"});
+  FolderConfig config;
+  config.root = root.path().string();
+  const auto train = make_folder(config, Split::kTrain);
+  const auto state = root.path() / "check.state";
+  put(state, R"({"description": ")" + train->describe() + R"(", "done": 3, "bad": [{"index": 0, "reason": "from before"}]})");
+  CHECK(stopped_code([&] { check_pictures(*train, state, 2); }) == 75);
+  CHECK_THAT(read_file(state), has("\"done\":3") && has("from before"));
+  CHECK(check_pictures(*train, state, 2).size() == 1);
+
+  const auto archive = root.path() / "a.tar", sums = root.path() / "sums";
+  std::string bytes((size_t(8) << 20) + 777, 'q');
+  bytes[9000000 % bytes.size()] = 'r';
+  put(archive, bytes);
+  CHECK(stopped_code([&] { archive_md5(archive, sums); }) == 75);
+  CHECK_THAT(read_file(sums), has("\"bytes\": 8388608") && !has("md5"));
+  CHECK(archive_md5(archive, sums) == md5(bytes));
+
+  make_archives(root.path());
+  CHECK(stopped_code([&] { prepare_imagenet(options(root.path(), root.path() / "placed")); }) == 75);
+  CHECK_FALSE(fs::exists(root.path() / "placed/imagenet-train.index"));
 }
 
 TEST_CASE("the MD5 of an archive is taken up where it stopped, and not again when it is known") {

@@ -4,10 +4,10 @@
 #include <numbers>
 
 #include "core/rng.h"
+#include "core/signals.h"
 #include "models/kernels/rotation_exp.h"
 #include "train/eval/session.h"
 #include "train/eval/text.h"
-#include "core/signals.h"
 
 namespace liere {
 namespace {

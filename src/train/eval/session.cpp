@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/log.h"
+#include "data/class_names.h"
 #include "data/datasets/factory.h"
 #include "data/recipe_picture.h"
 #include "train/eval/store.h"
@@ -32,7 +33,11 @@ TrainedModel& EvalSession::trained() {
 }
 
 const Dataset& EvalSession::test_set() {
-  if (!test_set_) test_set_ = make_dataset(trained_.config.data.dataset, Split::kTest);
+  if (!test_set_) {
+    auto found = make_dataset(trained_.config.data.dataset, Split::kTest);
+    require_same_classes(trained_.info.class_names, trained_.checkpoint.file.string(), *found);
+    test_set_ = std::move(found);
+  }
   return *test_set_;
 }
 
