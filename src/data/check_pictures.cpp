@@ -87,8 +87,7 @@ std::vector<BadPicture> check_pictures(const Dataset& dataset, const fs::path& s
     if (now - noted > kNotePeriod) write_state(state, dataset, progress), noted = now;
   }
   line.finish();
-  std::error_code ignored;
-  fs::remove(state, ignored);
+  write_state(state, dataset, progress);
   return progress.bad;
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -83,12 +84,23 @@ Histograms read_pixels(const Dataset& dataset, DatasetStatistics& result) {
 
 constexpr size_t kPrintedProblems = 20;
 
+/// The state files of both splits' checks: removed with the object, unless a stop signal came - then they are what the next call goes on from.
+struct CheckStates {
+  std::vector<std::filesystem::path> paths;
+  ~CheckStates() {
+    std::error_code ignored;
+    if (!stop_requested())
+      for (const auto& path : paths) std::filesystem::remove(path, ignored);
+  }
+};
+
 /// What differs from the published data, and which pictures do not decode. Prints the first of them; all are in the report.
-size_t verify_split(const Dataset& dataset, const InspectOptions& options, nlohmann::ordered_json& report) {
+size_t verify_split(const Dataset& dataset, const InspectOptions& options, nlohmann::ordered_json& report, CheckStates& states) {
   auto problems = dataset.verify();
   report["problems"] = problems;
   if (dataset.encoded()) {
     const auto state = check_state_path(options.json, dataset.describe());
+    states.paths.push_back(state);
     report["decoded"] = dataset.size();
     report["bad"] = nlohmann::ordered_json::array();
     for (const auto& bad : check_pictures(dataset, state, usable_cores())) {
@@ -158,13 +170,14 @@ nlohmann::ordered_json to_json(const DatasetStatistics& statistics) {
 void inspect(const DatasetConfig& config, const InspectOptions& options) {
   nlohmann::ordered_json report;
   size_t problem_count = 0;
+  CheckStates states;
   for (const auto& [name, split] : {std::pair{"train", Split::kTrain}, std::pair{"test", Split::kTest}}) {
     const auto dataset = make_dataset(config, split);
     const auto statistics = compute_statistics(*dataset, options.pixel_samples);
     std::fputs(to_text(statistics).c_str(), stdout);
     report[name] = to_json(statistics);
     if (!options.verify) continue;
-    problem_count += verify_split(*dataset, options, report[name]);
+    problem_count += verify_split(*dataset, options, report[name], states);
   }
   std::fflush(stdout);
   if (!options.json.empty()) write_file_atomically(options.json, report.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");

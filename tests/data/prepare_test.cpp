@@ -253,7 +253,8 @@ TEST_CASE("every picture is decoded: the bad ones are listed in order, and a sta
     CHECK_THAT(bad[0].reason, has("train/a/a_2.JPEG"));
     CHECK(bad[1].index == 4);
     CHECK_THAT(bad[1].reason, has("train/c/c_1.JPEG"));
-    CHECK_FALSE(fs::exists(state));
+    CHECK_THAT(read_file(state), has("\"done\":6"));
+    fs::remove(state);
   }
   const std::string description = train->describe();
   put(state, R"({"description": ")" + description + R"(", "done": 2, "bad": [{"index": 1, "reason": "from before"}]})");
@@ -266,6 +267,8 @@ TEST_CASE("every picture is decoded: the bad ones are listed in order, and a sta
   const auto json = root.path() / "report.json";
   CHECK_THAT(data_error([&] { inspect(config, {.verify = true, .json = json.string()}); }), has("problems listed above: 2"));
   CHECK_THAT(read_file(json), has("a_2.JPEG") && has("\"decoded\": 6"));
+  fs::remove(state);
+  CHECK(std::distance(fs::directory_iterator(root.path()), fs::directory_iterator()) == 3);  // train, val, report.json: no state is left
   put(root.path() / "train/a/a_2.JPEG", picture(1));
   put(root.path() / "train/c/c_1.JPEG", picture(4));
   CHECK(data_error([&] { inspect(config, {.verify = true}); }) == "no error");
