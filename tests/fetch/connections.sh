@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The fetch scripts against a server on this machine that serves made archives, cuts connections, corrupts a byte and cannot continue a download.
 set -euo pipefail
-# shellcheck source-path=SCRIPTDIR source=expect.sh
-source "$(dirname "$0")/expect.sh"
+# shellcheck source-path=SCRIPTDIR source=../e2e/expect.sh
+source "$(dirname "$0")/../e2e/expect.sh"
 python=${LIERE_PYTHON:-python3}
 for tool in "$python" curl unzip; do
   command -v "$tool" >/dev/null || { echo "skipped: $tool is not here"; exit 0; }
@@ -29,7 +29,7 @@ printf 'no archive, but it has the MD5 that is asked for' >served/words.zip
 for name in ILSVRC2012_img_train.tar ILSVRC2012_img_val.tar ILSVRC2012_devkit_t12.tar.gz; do head -c 9000 /dev/urandom >"served/$name"; done
 md5_of() { md5sum <"served/$1" | cut -d ' ' -f 1; }
 
-"$python" "$LIERE_SOURCE/tests/e2e/flaky_server.py" served port requests.txt &
+"$python" "$LIERE_SOURCE/tests/fetch/flaky_server.py" served port requests.txt &
 server=$!
 trap 'kill "$server" 2>/dev/null || true' EXIT
 for _ in $(seq 100); do [ -s port ] || sleep 0.1; done
