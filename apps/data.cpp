@@ -1,5 +1,4 @@
-// liere-data: what is in a data set - browse (a PNG of samples), verify (is it sound and the published one), stats (classes, mean, deviation) -
-// and prepare (archives become a data set).
+// liere-data: what is in a data set - browse (a PNG of samples), verify (is it sound and the published one), stats (classes, mean, deviation), prepare (archives become a set).
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
@@ -33,8 +32,7 @@ void browse(const Options& options) {
   const auto dataset = make_dataset(keys.data.dataset, options.split == "train" ? Split::kTrain : Split::kTest);
   const auto recipe = options.augmented ? make_train_recipe(keys.augment, keys.height, keys.width) : nullptr;
   write_png(options.output, contact_sheet(*dataset, options.first, options.count, recipe.get(), keys.seed));
-  std::printf("%s\nwritten to %s: %s samples from number %ld on\n", dataset->describe().c_str(), options.output.c_str(),
-              options.augmented ? "augmented" : "stored", long(options.first));
+  std::printf("%s\nwritten to %s: %s samples from number %ld on\n", dataset->describe().c_str(), options.output.c_str(), options.augmented ? "augmented" : "stored", long(options.first));
 }
 
 void add_common_options(CLI::App* command, Options& options) {
@@ -57,9 +55,7 @@ int main(int argc, char** argv) {
   browse_command->add_flag("--augmented", options.augmented, "show them after the training augmentation");
   CLI::App* verify_command = app.add_subcommand("verify", "check counts, labels and MD5 of both splits against the published data, and decode every picture");
   CLI::App* stats_command = app.add_subcommand("stats", "count classes and compute mean and deviation of the pixels");
-  stats_command->add_option("--count", options.pixel_samples, "samples per split whose pixels are read")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  stats_command->add_option("--count", options.pixel_samples, "samples per split whose pixels are read")->check(CLI::PositiveNumber)->capture_default_str();
   CLI::App* prepare_command = app.add_subcommand("prepare", "make a data set of the archives that it is published in");
   add_prepare(prepare_command, options.prepare);
   for (CLI::App* command : {verify_command, stats_command}) command->add_option("--json", options.json, "write the figures to this file too");
