@@ -13,7 +13,7 @@ inline void add_prepare(CLI::App* prepare, PrepareImagenetOptions& options) {
   imagenet->add_option("--from", options.from, "folder with ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar and ILSVRC2012_devkit_t12.tar.gz")->required();
   imagenet->add_option("--root", options.root, "folder for the indices or the pictures: data.root of the experiments (default: the folder of the archives)");
   imagenet->add_flag("--any-version", options.any_version, "accept archives without comparing their MD5 with the published ones");
-  imagenet->add_flag("--unpack", options.unpack, "unpack into train/ and val/ with a folder for each class (another 148 GB)");
+  imagenet->add_flag("--unpack", options.unpack, "unpack into train/ and val/ with a folder for each class (another 155 GB)");
 }
 
 }  // namespace liere

@@ -1,89 +1,65 @@
 #!/usr/bin/env bash
-# Fetches the three official archives of ImageNet (ILSVRC 2012; 148 GB) from where yours are, checks their MD5 and has liere-data index them; nothing is unpacked.
-# usage: scripts/fetch-imagenet.sh [--from DIR] [--unpack] [DEST]        DEST defaults to data/imagenet, where data.root looks
-# ImageNet has no open address: it needs an account (https://www.image-net.org/download.php). --from DIR uses archives that lie in DIR, where they are;
-# LIERE_IMAGENET_URL=BASE fetches BASE/ILSVRC2012_img_train.tar, .../ILSVRC2012_img_val.tar and .../ILSVRC2012_devkit_t12.tar.gz, resuming what was cut.
-# LIERE_IMAGENET_MD5="TRAIN VAL DEVKIT" takes archives with other sums; LIERE_DATA names liere-data where it is not in the path or in build/*/bin.
+# Fetches the archives of ImageNet (ILSVRC 2012, 155 GB) and has them checked and indexed, so that they are read where they are and nothing is unpacked.
+# usage: scripts/fetch-imagenet.sh [--from FOLDER] [--unpack] [DEST]   DEST defaults to data/imagenet, where the configs look
+# --from FOLDER takes archives that are there already: ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar, ILSVRC2012_devkit_t12.tar.gz. They stay there.
+# Else LIERE_IMAGENET_URL must name the address below which the three are: image-net.org gives it to those who have an account and accepted the terms.
+# A download that was cut is resumed. LIERE_IMAGENET_MD5="TRAIN VAL DEVKIT" takes other archives than the published ones; LIERE_DATA names liere-data.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=download.sh
+source "$(dirname "${BASH_SOURCE[0]}")/download.sh"
 
-names=(ILSVRC2012_img_train.tar ILSVRC2012_img_val.tar ILSVRC2012_devkit_t12.tar.gz)
-read -r -a sums <<<"${LIERE_IMAGENET_MD5:-1d675b47d978889d74fa0da5fadfb00e 29b22e2961454d5413ddabcf34fc5622 fa75699e90414af021442c21a62c3abf}"
+archives=(ILSVRC2012_img_train.tar ILSVRC2012_img_val.tar ILSVRC2012_devkit_t12.tar.gz)
+published="1d675b47d978889d74fa0da5fadfb00e 29b22e2961454d5413ddabcf34fc5622 fa75699e90414af021442c21a62c3abf"
+read -r -a sums <<<"${LIERE_IMAGENET_MD5:-$published}"
 
-fail() {
-  echo "error: $*" >&2
-  exit 3
+# The program that is named, the installed one, or that of this checkout's newest build.
+find_program() {
+  local here newest
+  here=$(dirname "${BASH_SOURCE[0]}")
+  newest=$(find "$here"/../build/*/bin "$here"/../bin -maxdepth 1 -name liere-data -printf '%T@ %p\n' 2>/dev/null | sort -n | tail -n 1 | cut -d ' ' -f 2-)
+  newest=${LIERE_DATA:-$(command -v liere-data || echo "$newest")}
+  [[ -x $newest ]] || fail "liere-data was not found: build it, or name it in LIERE_DATA; then run $0 again"
+  echo "$newest"
 }
 
-has_md5() { [[ -f $1 && $(md5sum <"$1") == "$2  -" ]]; }
-
-# Continues the file where it ends. curl's code 33 and HTTP status 416 mean that the server cannot continue it: then it is fetched anew.
-download() {
-  local partial=$1 url=$2 code=0 status
-  local options=(--fail --location --silent --show-error --retry 3 --retry-delay 2 --write-out '%{http_code}' --output "$partial")
-  [[ -t 2 ]] && options+=(--no-silent --progress-bar)
-  status=$(curl "${options[@]}" --continue-at - "$url") || code=$?
-  if [[ $code -eq 33 || $status == 416 ]]; then
-    rm -f "$partial"
-    code=0
-    curl "${options[@]}" "$url" >/dev/null || code=$?
-  fi
-  return "$code"
-}
-
-# An archive counts as checked when a mark beside it is newer than it: 138 GB are not summed up twice.
+# fetch FOLDER NUMBER: an archive that is there already is left alone, whatever it holds.
 fetch() {
-  local archive=$1 url=$2 md5=$3
-  [[ -f $archive && $archive.md5 -nt $archive && $(<"$archive.md5") == "$md5" ]] && return
-  if [[ ! -f $archive ]]; then
-    if ! has_md5 "$archive.part" "$md5"; then
-      download "$archive.part" "$url" || fail "$url could not be fetched (curl code $?); what has come is kept in $archive.part: run $0 again to go on"
-    fi
-    mv -f "$archive.part" "$archive"
-  fi
-  if ! has_md5 "$archive" "$md5"; then
-    rm -f "$archive"
-    fail "the archive from $url does not have the MD5 $md5 and was removed; run $0 again, or check LIERE_IMAGENET_URL"
-  fi
-  sleep 0.01
-  echo "$md5" >"$archive.md5"
-}
-
-find_liere_data() {
-  local here candidate
-  here=$(dirname "$0")
-  for candidate in "${LIERE_DATA:-}" "$(command -v liere-data || true)" "$here"/../build/*/bin/liere-data; do
-    [[ -n $candidate && -x $candidate ]] && { echo "$candidate"; return; }
-  done
-  fail "liere-data was not found; build it with scripts/build.sh or name it in LIERE_DATA"
+  local file=$1/${archives[$2]} sum=${sums[$2]}
+  [[ -f $file ]] && return
+  is_archive() { has_md5 "$1" "$sum"; }
+  fetch_checked "${LIERE_IMAGENET_URL%/}/${archives[$2]}" "$file" is_archive "does not have the MD5 $sum" "LIERE_IMAGENET_URL and LIERE_IMAGENET_MD5"
 }
 
 main() {
-  local usage from='' dest='' prepare=() i liere_data
+  local usage from='' dest='' program i options=()
   usage=$(sed -n '2,6s/^# //p' "$0")
   while [[ $# -gt 0 ]]; do
     case $1 in
       --help | -h) echo "$usage"; return ;;
-      --unpack) prepare+=(--unpack) ;;
-      --from) [[ $# -ge 2 ]] || { echo "$usage" >&2; exit 2; }; from=$2; shift ;;
-      -*) echo "$usage" >&2; exit 2 ;;
-      *) [[ -z $dest ]] || { echo "$usage" >&2; exit 2; }; dest=$1 ;;
+      --unpack) options+=(--unpack) ;;
+      --from) [[ -n ${2:-} ]] || { echo "$usage" >&2; exit 2; }; from=$2; shift ;;
+      *) [[ $1 != -* && -z $dest ]] || { echo "$usage" >&2; exit 2; }; dest=$1 ;;
     esac
     shift
   done
+  [[ ${#sums[@]} -eq 3 ]] || { echo "error: LIERE_IMAGENET_MD5 holds ${#sums[@]} sums, expected three: train, val, devkit" >&2; exit 2; }
   dest=${dest:-data/imagenet}
-  liere_data=$(find_liere_data) || exit 3
+  program=$(find_program)
   mkdir -p "$dest" || fail "the folder $dest cannot be made; name another one: $0 DEST"
-  if [[ -z $from ]]; then
-    [[ -n ${LIERE_IMAGENET_URL:-} ]] || fail "nobody may hand ImageNet out: get an account at https://www.image-net.org/download.php, then name your archives with --from DIR or their address in LIERE_IMAGENET_URL"
-    command -v curl >/dev/null || fail "curl was not found; install it with: apt-get install curl"
-    for i in 2 1 0; do fetch "$dest/${names[i]}" "$LIERE_IMAGENET_URL/${names[i]}" "${sums[i]}"; done
-    from=$dest
-    prepare+=(--any-version) # the sums have just been compared
-  elif [[ -n ${LIERE_IMAGENET_MD5:-} ]]; then
-    for i in 0 1 2; do has_md5 "$from/${names[i]}" "${sums[i]}" || fail "$from/${names[i]} is missing or does not have the MD5 ${sums[i]}"; done
-    prepare+=(--any-version)
+  if [[ -z $from && -n ${LIERE_IMAGENET_URL:-} ]]; then
+    require_tool curl
+    for i in 2 1 0; do fetch "$dest" "$i"; done # the small ones first: mistakes show early
   fi
-  exec "$liere_data" prepare imagenet --from "$from" --root "$dest" "${prepare[@]}"
+  from=${from:-$dest}
+  for i in "${archives[@]}"; do
+    [[ -f $from/$i ]] || fail "$from/$i was not found, and ImageNet is given only to people with an account: get the archives from https://image-net.org/download.php and name their folder with --from, or the address below which they are in LIERE_IMAGENET_URL"
+  done
+  # liere-data compares with the published sums; others are compared here.
+  if [[ ${sums[*]} != "$published" ]]; then
+    for i in 0 1 2; do has_md5 "$from/${archives[i]}" "${sums[i]}" || fail "$from/${archives[i]} does not have the MD5 ${sums[i]}, which LIERE_IMAGENET_MD5 names"; done
+    options+=(--any-version)
+  fi
+  exec "$program" prepare imagenet --from "$from" --root "$dest" "${options[@]}"
 }
 
 main "$@"

@@ -1,5 +1,5 @@
-// Makes the official archives of ImageNet usable: checks their MD5, and either writes an index of the pictures in them (a few seconds to minutes, about 80 MB) or
-// unpacks them into class folders (148 GB). ILSVRC2012_img_train.tar is a tar of one tar for each class; ILSVRC2012_img_val.tar is flat, its labels are in
+// Makes the official archives of ImageNet usable: checks their MD5, and either writes an index of the pictures in them (a few seconds to minutes, about 75 MB) or
+// unpacks them into class folders (155 GB). ILSVRC2012_img_train.tar is a tar of one tar for each class; ILSVRC2012_img_val.tar is flat, its labels are in
 // ILSVRC2012_devkit_t12.tar.gz.
 #pragma once
 
