@@ -124,8 +124,6 @@ struct TrainDraws {
   std::optional<Box> box;  // of RandomResizedCrop
   Box crop;                // otherwise: of the resized picture, which may leave it
   bool flip = false;
-
-  bool colours() const { return !operations.empty() || three_augment || !jitter.empty(); }
 };
 
 Frames change_colours(Frames frames, const TrainDraws& draws) {
@@ -149,14 +147,21 @@ class TrainRecipe final : public PictureRecipe {
     const TrainDraws draws = draw(picture_size(info.shape), rng);
     const bool crop_first = config_.order == AugmentOrder::kCropFirst;
     const PictureSize full = picture_size(info.shape);
-    // Without colour steps on the whole picture nothing outside the crop is looked at.
-    const Box source = draws.box && (crop_first || !draws.colours()) ? *draws.box : whole(full);
+    // Of RandAugment before the crop only what the crop reads is decoded and computed; the other colour steps take the whole picture.
+    const bool in_window = draws.box && !crop_first && !draws.three_augment && draws.jitter.empty();
+    const Box source = in_window                   ? operations_source_box(draws.operations, full.height, full.width, *draws.box)
+                       : draws.box && crop_first ? *draws.box
+                                                 : whole(full);
     Plan plan;
     plan.request = request_of(source, full);
     plan.finish = [=, output = output_, filter = config_.resize](Frames frames) {
       require_decoded(frames, info, source);
-      if (!crop_first) frames = change_colours(std::move(frames), draws);
-      if (draws.box && source != *draws.box) frames = crop(frames, *draws.box);
+      if (in_window) {
+        frames = apply_operations_in_window(std::move(frames), source, full.height, full.width, draws.operations, *draws.box);
+      } else if (!crop_first) {
+        frames = change_colours(std::move(frames), draws);
+        if (draws.box) frames = crop(frames, *draws.box);
+      }
       if (frames.shape() != output) frames = resize(frames, output.height, output.width, filter);
       if (!draws.box && draws.crop != Box{0, 0, output.height, output.width}) frames = crop(frames, draws.crop);
       if (crop_first) frames = change_colours(std::move(frames), draws);

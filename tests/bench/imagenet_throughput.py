@@ -42,5 +42,5 @@ for order in a.orders.split(","):
     row["ratio"] = statistics.median(ours["pictures_per_second"] / theirs for ours, theirs in runs)
     result[order] = row
     print(f"{order:10} liere {row['pictures_per_second']:6.0f} pictures/s   torchvision {row['torchvision']:6.0f} pictures/s   ratio {row['ratio']:.2f}   us per picture: decode "
-          f"{row['decode_us']:.0f}, augment {row['augment_us']:.0f}, resize {row['resize_us']:.0f}, normalise {row['normalize_us']:.0f}", flush=True)
+          f"{row['decode_us']:.0f}, augment and resize {row['transform_us']:.0f}, normalise {row['normalize_us']:.0f}", flush=True)
 if a.json: json.dump(result, open(a.json, "w"))

@@ -1,10 +1,16 @@
 // Antialiased resize and centre crop against Pillow and torchvision, bit for bit (parity).
+#include <cstdio>
+#include <filesystem>
+
+#include "core/files.h"
+#include "data/decode/image.h"
 #include "data/transforms/geometry.h"
 #include "data/transforms/resize.h"
 #include "support/golden_pictures.h"
 
 using namespace liere;
 using namespace liere::test;
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -52,7 +58,41 @@ void compare_plain(const safetensors::File& file, const std::string& prefix, con
   }
 }
 
+/// FILE.KIND of real JPEGs, from the file's bytes to the window, decoding only what is read.
+void compare_files(const safetensors::File& file, const fs::path& pictures, Comparison& comparison) {
+  for (const auto& [key, path] : file.metadata()) {
+    if (!key.starts_with("file.")) continue;
+    const std::string bytes = read_file(pictures / path);
+    const auto info = read_image_info(bytes, path);
+    const PictureSize full{info.height, info.width}, resized = size_with_short_side(full, 256);
+    const auto values_of_box = values<int32_t>(file, key + ".box");
+    const Box box{values_of_box[0], values_of_box[1], values_of_box[2], values_of_box[3]}, window = centre_crop_box(resized, {224, 224});
+    for (const auto& [name, filter] : kFilters) {
+      const Box source = resize_source_box(full, resized, window, filter);
+      const Frames centre = resize_window(decode_image(bytes, path, source), source, full, resized, window, filter);
+      const Frames cut = resize(decode_image(bytes, path, box), values_of_box[4], values_of_box[4], filter);
+      for (const auto& [kind, found] : {std::pair{std::string(".short256.") + name + ".crop224", &centre}, {std::string(".box.") + name, &cut}}) {
+        comparison.add(key + kind, middle(*found), picture(file, key + kind + ".mid64"));
+        comparison.add_digest(key + kind, *found, values<uint8_t>(file, key + kind + ".sha256"));
+      }
+    }
+  }
+}
+
 }  // namespace
+
+TEST_CASE("resize parity of JPEG files, boxes decoded alone", "[parity][resize]") {
+  const auto file = open_golden("augment_resize.safetensors");
+  const fs::path pictures = fs::path(LIERE_SOURCE_DIR) / "../shared/data/imagenet/sample";
+  if (!file) return;
+  if (!fs::exists(pictures)) {
+    std::puts("skipped: ../shared/data/imagenet/sample is not there");
+    return;
+  }
+  Comparison comparison("augment_resize, files");
+  compare_files(*file, pictures, comparison);
+  comparison.finish();
+}
 
 TEST_CASE("resize parity", "[parity][resize]") {
   const auto file = open_golden("augment_resize.safetensors");
