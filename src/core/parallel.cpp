@@ -1,7 +1,5 @@
 #include "core/parallel.h"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <atomic>
 #include <exception>
@@ -11,14 +9,7 @@
 
 namespace liere {
 
-int usable_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (::sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
-
-void parallel_for(int64_t count, int workers, const std::function<void(int64_t)>& body) {
+void parallel_for(int64_t count, int64_t workers, const std::function<void(int64_t)>& body) {
   std::atomic<int64_t> next = 0;
   std::atomic<bool> failed = false;
   std::mutex mutex;

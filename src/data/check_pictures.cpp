@@ -53,7 +53,7 @@ void write_state(const fs::path& path, const Dataset& dataset, const Progress& p
 
 }  // namespace
 
-std::vector<BadPicture> check_pictures(const Dataset& dataset, const fs::path& state, int workers) {
+std::vector<BadPicture> check_pictures(const Dataset& dataset, const fs::path& state, int64_t workers) {
   Progress progress = read_state(state, dataset);
   ProgressLine line("decoding", dataset.size(), progress.done);
   std::mutex mutex;

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "core/check.h"
+#include "core/control_group.h"
 #include "core/files.h"
 #include "core/log.h"
 #include "core/parallel.h"
@@ -75,7 +76,7 @@ Histograms read_pixels(const Dataset& dataset, DatasetStatistics& result) {
       for (size_t value = 0; value < 256; ++value) histograms[c][value] += own[c][value];
     if (progress) progress->update(++done, "pictures");
   };
-  parallel_for(count, dataset.encoded() ? usable_cores() : 1, read);
+  parallel_for(count, dataset.encoded() ? usable_processors() : 1, read);
   if (progress) progress->finish();
   result.heights = spread(std::move(heights));
   result.widths = spread(std::move(widths));
@@ -103,7 +104,7 @@ size_t verify_split(const Dataset& dataset, const InspectOptions& options, nlohm
     states.paths.push_back(state);
     report["decoded"] = dataset.size();
     report["bad"] = nlohmann::ordered_json::array();
-    for (const auto& bad : check_pictures(dataset, state, usable_cores())) {
+    for (const auto& bad : check_pictures(dataset, state, usable_processors())) {
       report["bad"].push_back({{"index", bad.index}, {"reason", bad.reason}});
       problems.push_back(bad.reason);
     }

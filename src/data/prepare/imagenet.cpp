@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "core/check.h"
+#include "core/control_group.h"
 #include "core/files.h"
 #include "core/log.h"
 #include "core/parallel.h"
@@ -75,7 +76,7 @@ void unpack(PictureIndex index, const fs::path& root, Split split) {
   ProgressLine progress("unpacking " + list.archive.filename().string(), static_cast<int64_t>(list.pictures.size()));
   std::mutex mutex;
   int64_t done = 0;
-  parallel_for(static_cast<int64_t>(list.pictures.size()), usable_cores(), [&](int64_t i) {
+  parallel_for(static_cast<int64_t>(list.pictures.size()), usable_processors(), [&](int64_t i) {
     stop_if_asked("while " + list.archive.filename().string() + " was unpacked", "run the same command again to go on");
     const auto& picture = list.pictures[i];
     const std::string name(list.name(picture));
