@@ -372,8 +372,10 @@ K15() { # SIGTERM, SIGUSR1 or SIGINT at a random time, every third one twice: th
     case $((RANDOM % 3)) in 0) signal=TERM ;; 1) signal=USR1 ;; *) signal=INT ;; esac
     start k15
     random_sleep "$run_ms"
+    kill -STOP "$pid" 2>/dev/null # no step between the reading and the signal
     logged=$(logged_step k15)
     kill -$signal "$pid" 2>/dev/null
+    kill -CONT "$pid" 2>/dev/null
     if [ $signal != INT ] && [ $((stops % 3)) = 0 ]; then
       random_sleep 50
       kill -$signal "$pid" 2>/dev/null

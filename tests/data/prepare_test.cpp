@@ -95,7 +95,7 @@ TEST_CASE("MD5 of pieces equals that of the whole, also when it is taken up from
   }
 }
 
-TEST_CASE("tar: long names, pax, folders passed over; damage is named with its byte") {
+TEST_CASE("tar: long names, pax, folders passed over, and damage is named with its byte") {
   const std::string long_name = std::string(150, 'x') + "/y.JPEG";
   const std::string tar = tar_member("./a.JPEG", "abc") + tar_member("folder/", "", '5') + tar_member(long_name, "de") + tar_member("pax", "20 path=p/q/rr.JPEG\n", 'x') +
                           tar_member("short", std::string(600, 'z')) + tar_member("link", "", '2') + tar_end();
@@ -116,7 +116,7 @@ TEST_CASE("tar: long names, pax, folders passed over; damage is named with its b
   CHECK_THAT(data_error([&] { list(tar_member("pax", "99 path=p\n", 'x') + tar_end()); }), has("pax"));
 }
 
-TEST_CASE("meta.mat: leaves in the order of their IDs, plain and deflated; damage is refused") {
+TEST_CASE("meta.mat: leaves in the order of their IDs, plain and deflated, and damage is refused") {
   const std::vector<std::string> wnids = {"n02119789", "n02100735", "n02110185"};
   CHECK(parse_meta_mat(meta_mat(wnids, true), "m") == wnids);
   const std::string plain = meta_mat(wnids, false);
@@ -208,7 +208,7 @@ TEST_CASE("an archive that is cut while it is used: the sample names its picture
   CHECK_THAT(data_error([&] { val->open(2); }), has("ILSVRC2012_img_val.tar:ILSVRC2012_val_00000003.JPEG") && has("it was cut"));
 }
 
-TEST_CASE("an index: what was written is read; another content than its digest's is refused") {
+TEST_CASE("an index: what was written is read, and another content than its digest's is refused") {
   PictureIndex index;
   make_list(index);
   const std::string text = format_picture_index(index);
@@ -278,7 +278,7 @@ TEST_CASE("every picture is decoded: the bad ones are listed in order, and a sta
   CHECK(compute_statistics(*train, 3).pixel_choice == "evenly spread");
 }
 
-TEST_CASE("a stop signal ends a check and a sum with code 75; the next call goes on from the state") {
+TEST_CASE("a stop signal ends a check and a sum with code 75, and the next call goes on from the state") {
   const TemporaryFolder root;
   make_class_folders(root.path(), {"a", "b"});
   FolderConfig config;

@@ -94,7 +94,7 @@ TEST_CASE("RandomResizedCrop falls back to the centred box of the nearest aspect
   CHECK(draw_random_resized_crop(config, {1, 1}, rng) == Box{0, 0, 1, 1});
 }
 
-TEST_CASE("the released order changes the whole picture, then crops; crop first decodes the crop alone", "[recipe]") {
+TEST_CASE("the released order changes the whole picture, then crops, and crop first decodes the crop alone", "[recipe]") {
   const Frames in = noise(50, 71);
   const RandomResizedCropConfig crop_config;
   for (const auto order : {AugmentOrder::kReleased, AugmentOrder::kCropFirst}) {
