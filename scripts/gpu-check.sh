@@ -145,12 +145,15 @@ piece_sanitizer() {
       return
     fi
   fi
-  local tool block steps
+  local tool block precision steps
   steps=("$programs/liere-train" --config "$share/configs/arrows_tiny_liere.yaml" "device=$device" train.steps=2 model.dropout=0.1 eval.limit=32 model.width=128)
   for tool in memcheck racecheck; do
     [ -n "$rehearse" ] || try 240 "$tool over the GPU tests" sanitize "$tool" "$tests/test_models" '[gpu]'
     for block in 8 64; do
-      try 100 "$tool over two training steps, LieRE_$block, bf16" sanitize "$tool" "${steps[@]}" --output "$work/$tool$block" model.position.block_size=$block model.heads=$((128 / (block > 8 ? block : 64)))
+      for precision in fp32 bf16; do
+        try 60 "$tool over two training steps, LieRE_$block, $precision" sanitize "$tool" "${steps[@]}" --output "$work/$tool$block$precision" model.position.block_size=$block \
+          model.heads=$((128 / (block > 8 ? block : 64))) train.precision=$precision
+      done
     done
   done
 }
