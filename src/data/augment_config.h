@@ -14,10 +14,11 @@ template <> struct EnumNames<NormalizationKind> {
   static constexpr std::pair<NormalizationKind, std::string_view> values[] = {
       {NormalizationKind::kCifar, "cifar"}, {NormalizationKind::kCifar100, "cifar100"}, {NormalizationKind::kImagenet, "imagenet"}, {NormalizationKind::kHalf, "half"}};
 };
-enum class RandAugmentKind { kNone, kReleased, kTorchvision };
+enum class RandAugmentKind { kNone, kReleased, kTorchvision, kIncreasing };
 template <> struct EnumNames<RandAugmentKind> {
   static constexpr std::pair<RandAugmentKind, std::string_view> values[] = {
-      {RandAugmentKind::kNone, "none"}, {RandAugmentKind::kReleased, "released"}, {RandAugmentKind::kTorchvision, "torchvision"}};
+      {RandAugmentKind::kNone, "none"}, {RandAugmentKind::kReleased, "released"}, {RandAugmentKind::kTorchvision, "torchvision"},
+      {RandAugmentKind::kIncreasing, "increasing"}};
 };
 enum class ResizeFilter { kBilinear, kBicubic };
 template <> struct EnumNames<ResizeFilter> {
@@ -27,12 +28,16 @@ template <> struct EnumNames<ResizeFilter> {
 struct RandAugmentConfig {
   RandAugmentKind kind = RandAugmentKind::kNone;
   int64_t operations = 2;  // n
-  double magnitude = 14;   // m of 30 (released) or bin of 31 (torchvision)
+  double magnitude = 14;   // m of 30 (released), bin of 31 (torchvision), or m of 10 (increasing)
+  double deviation = 0;    // of increasing
+  double probability = 1;  // of increasing
 };
 template <class V> void fields(V& v, RandAugmentConfig& c) {
-  v("kind", c.kind, "definition: none, released (the 16 operations of the paper's release) or torchvision (14 operations)");
+  v("kind", c.kind, "definition: none, released (the 16 operations of the paper's release), torchvision (14 operations) or increasing (timm's 15 operations rand-mM-nN-mstdS-inc1, bicubic, which the release uses on clips)");
   v("operations", c.operations, "operations per picture, drawn with replacement", between(0, 16));
-  v("magnitude", c.magnitude, "strength of each operation, 0..30", between(0, 30));
+  v("magnitude", c.magnitude, "strength of each operation: 0..30, of increasing 0..10", between(0, 30));
+  v("deviation", c.deviation, "of increasing: standard deviation of each operation's magnitude, cut to 0..10 (mstd)", between(0, 10));
+  v("probability", c.probability, "of increasing: probability that a drawn operation is applied", between(0, 1));
 }
 
 /// Strengths of torchvision's ColorJitter; 0 leaves a step out.
@@ -79,6 +84,27 @@ template <class V> void fields(V& v, EvaluationViewConfig& c) {
   v("crop_ratio", c.crop_ratio, "of centre_crop: input size over short side; 0.875 resizes the short side to 256 for an input of 224", FieldRule{.low = 0.1, .high = 1});
 }
 
+/// Which frames of a video training shows. released: the release's evenly spaced positions over clip_length * rate frames from a random end, truncated, which makes the
+/// stride 32/7 where 4 is meant; stride: exactly every rate-th frame from a random start.
+enum class ClipSampling { kReleased, kStride };
+template <> struct EnumNames<ClipSampling> {
+  static constexpr std::pair<ClipSampling, std::string_view> values[] = {{ClipSampling::kReleased, "released"}, {ClipSampling::kStride, "stride"}};
+};
+
+/// Clips of videos: their length is the first axis of model.input_size.
+struct ClipSamplingConfig {
+  int64_t rate = 4;
+  ClipSampling sampling = ClipSampling::kReleased;
+  int64_t segments = 5;
+  int64_t crops = 3;
+};
+template <class V> void fields(V& v, ClipSamplingConfig& c) {
+  v("rate", c.rate, "frames from one frame of a clip to the next", between(1, 64));
+  v("sampling", c.sampling, "frames of training clips: released (evenly spaced over clip length * rate frames, ends included: 32/7 apart for 8 frames at rate 4) or stride (exactly `rate` apart; evaluation always is)");
+  v("segments", c.segments, "evaluation: clips per video, evenly spread over it", between(1, 64));
+  v("crops", c.crops, "evaluation: crops per clip along the longer side", between(1, 16));
+}
+
 /// Augmentation of training pictures, and what evaluation shows; both share the normalisation and the resize filter.
 struct AugmentConfig {
   RandAugmentConfig rand_augment;
@@ -92,6 +118,7 @@ struct AugmentConfig {
   NormalizationKind normalization = NormalizationKind::kCifar;
   ResizeFilter resize = ResizeFilter::kBilinear;
   EvaluationViewConfig evaluation;
+  ClipSamplingConfig clip;
 };
 template <class V> void fields(V& v, AugmentConfig& c) {
   v("rand_augment", c.rand_augment, "RandAugment");
@@ -105,6 +132,7 @@ template <class V> void fields(V& v, AugmentConfig& c) {
   v("normalization", c.normalization, "mean and standard deviation: cifar (the release's figures, used by the paper for CIFAR-100 and ImageNet), cifar100 (the true ones), imagenet, half (0.5 / 0.5)");
   v("resize", c.resize, "antialiased filter where a picture must be resized: bilinear or bicubic");
   v("evaluation", c.evaluation, "what evaluation shows of a picture whose size is not the input's");
+  v("clip", c.clip, "videos: which frames are a clip, and the views of evaluation");
 }
 
 }  // namespace liere

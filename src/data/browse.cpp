@@ -90,7 +90,7 @@ Frames contact_sheet(const Dataset& dataset, int64_t first, int64_t count, const
     const auto source = dataset.open(i);
     if (recipe) {
       const Plan plan = recipe->plan(source->info(), Rng(seed, Purpose::kAugmentation, 0, static_cast<uint32_t>(i), 0), 0);
-      samples.push_back(shrunk(plan.finish(source->decode(plan.request))));
+      samples.push_back(shrunk(picture_of(plan, source->decode(plan.request), *recipe, source->info().name)));
     } else {
       samples.push_back(shrunk(source->decode({})));
     }

@@ -78,7 +78,30 @@ template <class V> void fields(V& v, FolderConfig& c) {
   v("root", c.root, "folder with train/CLASS/... and val/CLASS/..., or with Tiny ImageNet's val/images and val/val_annotations.txt", not_identity());
 }
 
-using DatasetConfig = std::variant<Cifar100Config, Cifar10Config, ArrowsConfig, ImagenetConfig, FolderConfig>;
+/// How classes are numbered: by the byte order of their names, as the paper's release and torchvision do, or as classInd.txt numbers them. They differ in four classes.
+enum class ClassOrder { kSorted, kOfficial };
+template <> struct EnumNames<ClassOrder> {
+  static constexpr std::pair<ClassOrder, std::string_view> values[] = {{ClassOrder::kSorted, "sorted"}, {ClassOrder::kOfficial, "official"}};
+};
+
+/// UCF101 (Soomro et al. 2012), or any videos listed in its form.
+struct Ucf101Config {
+  static constexpr auto kind = "ucf101";
+  std::string root = "data/ucf101";
+  std::optional<std::string> lists;
+  int64_t split = 1;
+  ClassOrder class_order = ClassOrder::kSorted;
+  std::optional<std::string> cache;
+};
+template <class V> void fields(V& v, Ucf101Config& c) {
+  v("root", c.root, "folder with the class folders of videos (in it, or in UCF-101/, videos/ or data/) and the official lists", not_identity());
+  v("lists", c.lists, "folder with classInd.txt, trainlist0K.txt and testlist0K.txt (default: ucfTrainTestlist/ or annotations/ in root)", not_identity());
+  v("split", c.split, "which of the three official splits", between(1, 3));
+  v("class_order", c.class_order, "numbers of the classes: sorted (byte order of the names, as in the paper's release) or official (classInd.txt); four classes differ");
+  v("cache", c.cache, "folder with decoded frames that liere-data prepare ucf101 --cache makes (default: videos are decoded each time)", not_identity());
+}
+
+using DatasetConfig = std::variant<Cifar100Config, Cifar10Config, ArrowsConfig, ImagenetConfig, FolderConfig, Ucf101Config>;
 
 /// The key `data`: the data set, by its kind, and what of it is trained on.
 struct DataConfig {

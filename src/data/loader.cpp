@@ -58,11 +58,6 @@ std::exception_ptr named_error(const std::string& name) {
   }
 }
 
-std::string text(const FrameShape& shape) {
-  return std::to_string(shape.frames) + " x " + std::to_string(shape.height) + " x " + std::to_string(shape.width) + " x " +
-         std::to_string(shape.channels);
-}
-
 // Signals are for the main thread: threads started inside inherit this mask.
 class BlockedSignals {
  public:
@@ -167,6 +162,9 @@ bool Loader::State::claim(Claim& claim) {
         // Few rows at a time, so that workers finish a batch together; more for large batches of small pictures, where the mutex would be felt.
         const int64_t rows = std::clamp<int64_t>(pending->rows / (4 * std::max<int64_t>(options.workers, 1)), 1, 16);
         claim = {pending, pending->claimed, std::min(pending->claimed + rows, pending->rows)};
+        // A sample's views stay with one worker, which then decodes it once.
+        const auto& indices = pending->work.indices;
+        while (claim.end < pending->rows && indices[claim.end] == indices[claim.end - 1]) ++claim.end;
         pending->claimed = claim.end;
         return true;
       }
@@ -187,15 +185,8 @@ void Loader::State::load_sample(Pending& pending, int64_t row, int64_t index, Op
   }
   const Plan plan = recipe.plan(
       sample.info, Rng(seed, Purpose::kAugmentation, pending.work.epoch, static_cast<uint32_t>(index), static_cast<uint32_t>(view)), view);
-  Frames frames = sample.source->decode(plan.request);
-  if (plan.finish) frames = plan.finish(std::move(frames));
-  const FrameShape shape = recipe.output_shape();
-  if (!(frames.shape() == shape))
-    throw DataError(sample.name + ": the recipe made frames of " + text(frames.shape()) + " (frames x height x width x channels), expected " +
-                    text(shape));
-  float* input = pending.batch.input.mutable_data_ptr<float>() + row * shape.elements();
-  normalize(frames, recipe.normalization(), input);
-  if (plan.finish_normalized) plan.finish_normalized(input);
+  float* input = pending.batch.input.mutable_data_ptr<float>() + row * recipe.output_shape().elements();
+  fill_input(plan, sample.source->decode(plan.request), recipe, sample.name, input);
   pending.batch.labels_B.mutable_data_ptr<int64_t>()[row] = sample.info.label;
   pending.batch.indices_B.mutable_data_ptr<int64_t>()[row] = index;
 }

@@ -1,8 +1,48 @@
 #include "data/recipe.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "core/check.h"
 
 namespace liere {
+namespace {
+
+std::string text(const FrameShape& shape) {
+  return std::to_string(shape.frames) + " x " + std::to_string(shape.height) + " x " + std::to_string(shape.width) + " x " + std::to_string(shape.channels);
+}
+
+Frames finished(const Plan& plan, Frames frames, const Recipe& recipe, const std::string& name) {
+  if (plan.finish) frames = plan.finish(std::move(frames));
+  const FrameShape shape = recipe.output_shape();
+  if (!(frames.shape() == shape))
+    throw DataError(name + ": the recipe made frames of " + text(frames.shape()) + " (frames x height x width x channels), expected " + text(shape));
+  return frames;
+}
+
+}  // namespace
+
+void fill_input(const Plan& plan, Frames frames, const Recipe& recipe, const std::string& name, float* out_CTHW) {
+  if (plan.fill) plan.fill(frames, out_CTHW);
+  else normalize(finished(plan, std::move(frames), recipe, name), recipe.normalization(), out_CTHW);
+  if (plan.finish_normalized) plan.finish_normalized(out_CTHW);
+}
+
+Frames picture_of(const Plan& plan, Frames frames, const Recipe& recipe, const std::string& name) {
+  if (!plan.fill) return finished(plan, std::move(frames), recipe, name);
+  const FrameShape shape = recipe.output_shape();
+  std::vector<float> values(static_cast<size_t>(shape.elements()));
+  plan.fill(frames, values.data());
+  Frames picture(PixelType::kU8, shape);
+  const int64_t plane = shape.elements() / shape.channels;
+  const auto& normalization = recipe.normalization();
+  for (int64_t c = 0; c < shape.channels; ++c)
+    for (int64_t i = 0; i < plane; ++i) {
+      const float value = (values[static_cast<size_t>(c * plane + i)] * normalization.std[c] + normalization.mean[c]) * 255.0f;
+      picture.u8()[i * shape.channels + c] = static_cast<uint8_t>(std::lround(std::clamp(value, 0.0f, 255.0f)));
+    }
+  return picture;
+}
 
 void normalize(const Frames& frames, const Normalization& normalization, float* out_CTHW) {
   const auto& shape = frames.shape();

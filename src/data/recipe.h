@@ -16,6 +16,9 @@ struct Plan {
   std::function<Frames(Frames)> finish;
   /// Changes the normalised floats [C, T, H, W] in place (random erasing); empty: nothing to do. For who wants the model's input; pictures to look at leave it out.
   std::function<void(float* values_CTHW)> finish_normalized;
+  /// In place of `finish` and normalize(), where a step comes after normalising (clips are resized as floats) or the pixels are not 8-bit (volumes): frames as
+  /// decoded -> the model's input. One of `finish` and `fill` is set, or neither.
+  std::function<void(const Frames& frames, float* out_CTHW)> fill;
 };
 
 /// Per-channel (p / 255 - mean) / std in float32.
@@ -31,6 +34,11 @@ class Recipe {
   virtual int64_t views() const { return 1; }
   virtual const Normalization& normalization() const = 0;
 };
+
+/// The model's input of one view: `frames` as plan.request asked for them -> out [C, T, H, W] of the recipe's output shape. `name` is the sample's, for messages.
+void fill_input(const Plan& plan, Frames frames, const Recipe& recipe, const std::string& name, float* out_CTHW);
+/// The same without finish_normalized, as 8-bit frames for people to look at: normalised values are turned back and rounded.
+Frames picture_of(const Plan& plan, Frames frames, const Recipe& recipe, const std::string& name);
 
 /// Frames u8 [T, H, W, C] -> float [C, T, H, W] (T is part of the layout also when it is 1).
 void normalize(const Frames& frames, const Normalization& normalization, float* out_CTHW);

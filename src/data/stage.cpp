@@ -167,6 +167,7 @@ DatasetConfig staged(ImagenetConfig config, const std::string& stage) {
 }
 DatasetConfig staged(const ArrowsConfig&, const std::string&) { nothing_packed(ArrowsConfig::kind); }
 DatasetConfig staged(const FolderConfig&, const std::string&) { nothing_packed(FolderConfig::kind); }
+DatasetConfig staged(const Ucf101Config&, const std::string&) { nothing_packed(Ucf101Config::kind); }
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 #include "data/datasets/arrows.h"
 #include "data/datasets/cifar.h"
 #include "data/datasets/imagenet.h"
+#include "data/datasets/ucf101.h"
 
 namespace liere {
 namespace {
@@ -12,6 +13,7 @@ std::unique_ptr<Dataset> make(const Cifar10Config& config, Split split) { return
 std::unique_ptr<Dataset> make(const ArrowsConfig& config, Split split) { return make_arrows(config, split); }
 std::unique_ptr<Dataset> make(const ImagenetConfig& config, Split split) { return make_imagenet(config, split); }
 std::unique_ptr<Dataset> make(const FolderConfig& config, Split split) { return make_folder(config, split); }
+std::unique_ptr<Dataset> make(const Ucf101Config& config, Split split) { return make_ucf101(config, split); }
 
 }  // namespace
 

@@ -167,6 +167,7 @@ std::span<const AugmentOperation> rand_augment_operations(RandAugmentKind kind) 
       return kReleased;
     case RandAugmentKind::kTorchvision:
       return kTorchvision;
+    case RandAugmentKind::kIncreasing:
     case RandAugmentKind::kNone:
       break;
   }

@@ -1,0 +1,28 @@
+#include "data/recipes.h"
+
+#include "core/check.h"
+#include "data/recipe_clip.h"
+#include "data/recipe_picture.h"
+
+namespace liere {
+namespace {
+
+using MakePicture = std::unique_ptr<Recipe> (*)(const AugmentConfig&, int64_t, int64_t);
+using MakeClip = std::unique_ptr<Recipe> (*)(const AugmentConfig&, int64_t, int64_t, int64_t);
+
+std::unique_ptr<Recipe> make(const AugmentConfig& config, const std::vector<int64_t>& size, MakePicture picture, MakeClip clip) {
+  if (size.size() == 2) return picture(config, size[0], size[1]);
+  if (size.size() == 3) return clip(config, size[0], size[1], size[2]);
+  throw ConfigError("model.input_size has " + std::to_string(size.size()) + " axes, expected [rows, columns] of pictures or [frames, rows, columns] of clips.");
+}
+
+}  // namespace
+
+std::unique_ptr<Recipe> make_train_recipe(const AugmentConfig& config, const std::vector<int64_t>& input_size) {
+  return make(config, input_size, make_train_recipe, make_train_clip_recipe);
+}
+std::unique_ptr<Recipe> make_eval_recipe(const AugmentConfig& config, const std::vector<int64_t>& input_size) {
+  return make(config, input_size, make_eval_recipe, make_eval_clip_recipe);
+}
+
+}  // namespace liere

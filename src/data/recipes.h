@@ -1,0 +1,16 @@
+// The one place that chooses the recipes of an input: pictures for two axes, clips for three.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "data/config.h"
+#include "data/recipe.h"
+
+namespace liere {
+
+/// `input_size`: [rows, columns] of pictures, [frames, rows, columns] of clips. Throws ConfigError for another number of axes.
+std::unique_ptr<Recipe> make_train_recipe(const AugmentConfig& config, const std::vector<int64_t>& input_size);
+std::unique_ptr<Recipe> make_eval_recipe(const AugmentConfig& config, const std::vector<int64_t>& input_size);
+
+}  // namespace liere
