@@ -101,8 +101,8 @@ struct ClipSamplingConfig {
 template <class V> void fields(V& v, ClipSamplingConfig& c) {
   v("rate", c.rate, "frames from one frame of a clip to the next", between(1, 64));
   v("sampling", c.sampling, "frames of training clips: released (evenly spaced over clip length * rate frames, ends included: 32/7 apart for 8 frames at rate 4) or stride (exactly `rate` apart; evaluation always is)");
-  v("segments", c.segments, "evaluation: clips per video, evenly spread over it", between(1, 64));
-  v("crops", c.crops, "evaluation: crops per clip along the longer side", between(1, 16));
+  v("segments", c.segments, "evaluation: clips per video, evenly spread over it", between(1, 64).not_identity());
+  v("crops", c.crops, "evaluation: crops per clip along the longer side", between(1, 16).not_identity());
 }
 
 /// Augmentation of training pictures, and what evaluation shows; both share the normalisation and the resize filter.

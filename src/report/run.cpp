@@ -106,6 +106,8 @@ void read_summary(const fs::path& path, Run& run) {
   if (const auto final_entry = summary.object("final")) {
     run.final_accuracy = final_entry->accuracy();
     run.final_accuracy.samples = final_entry->integer("count");
+    // Views of one video are not independent: intervals count videos.
+    if (const auto views = final_entry->integer("views_per_sample"); views && *views > 0 && run.final_accuracy.samples) *run.final_accuracy.samples /= *views;
     run.final_split = final_entry->text("split", "test");
   }
   if (const auto best = summary.object("best"))
@@ -123,7 +125,7 @@ void add_event(const Entry& entry, Run& run, double& last_rate) {
   }
   if (event != "eval") return;
   EvalEvent eval{entry.integer("epoch").value_or(0), entry.integer("step").value_or(0), seen, entry.accuracy(), entry.text("split", "test")};
-  eval.accuracy.samples = entry.integer("count");
+  eval.accuracy.samples = entry.integer("videos") ? entry.integer("videos") : entry.integer("count");
   // A run that was resumed from an earlier checkpoint repeats events: the later ones count.
   const auto repeated = [&eval](const EvalEvent& before) {
     return before.samples > eval.samples || (before.samples == eval.samples && before.split == eval.split);

@@ -37,10 +37,16 @@ size_t header_digest_position(const std::string& header) {
   return at == std::string::npos ? at : at + key.size();
 }
 
+json to_json(const Classification& c) { return {{"count", c.count}, {"correct1", c.correct1}, {"correct5", c.correct5}, {"loss_sum", c.loss_sum}}; }
+Classification classification_of(const json& object) {
+  return {object.at("count").get<int64_t>(), object.at("correct1").get<int64_t>(), object.at("correct5").get<int64_t>(), object.at("loss_sum").get<double>()};
+}
+
 std::map<std::string, std::string> metadata_of(const CheckpointInfo& info, const json& digests) {
   const auto& s = info.state;
   const json best = {{"top1", s.best.top1}, {"epoch", s.best.epoch}, {"step", s.best.step}};
-  const json evaluated = {{"count", s.evaluated.count}, {"correct1", s.evaluated.correct1}, {"correct5", s.evaluated.correct5}, {"loss_sum", s.evaluated.loss_sum}};
+  json evaluated = to_json(s.evaluated.views);
+  if (s.evaluated.several_views()) evaluated.update({{"views_per_sample", s.evaluated.views_per_sample}, {"videos", to_json(s.evaluated.samples)}});
   const json training_loss = {{"sum", s.loss_sum}, {"count", s.loss_count}};
   return {{"format", kFormat},
           {"step", std::to_string(s.step)},
@@ -71,7 +77,9 @@ CheckpointInfo info_of(const std::map<std::string, std::string>& metadata) {
   s.samples = std::stoll(metadata.at("samples"));
   s.evaluated_step = std::stoll(metadata.at("evaluated_step"));
   const auto evaluated = json::parse(metadata.at("evaluated"));
-  s.evaluated = {evaluated.at("count").get<int64_t>(), evaluated.at("correct1").get<int64_t>(), evaluated.at("correct5").get<int64_t>(), evaluated.at("loss_sum").get<double>()};
+  s.evaluated.views = s.evaluated.samples = classification_of(evaluated);
+  s.evaluated.views_per_sample = evaluated.value("views_per_sample", int64_t{1});
+  if (s.evaluated.several_views()) s.evaluated.samples = classification_of(evaluated.at("videos"));
   const auto training_loss = json::parse(metadata.at("training_loss"));
   s.loss_sum = training_loss.at("sum").get<double>();
   s.loss_count = training_loss.at("count").get<int64_t>();

@@ -27,7 +27,7 @@ struct RunState {
   int64_t epoch = 0;           // the epoch that the next step belongs to
   int64_t samples = 0;         // training samples seen
   int64_t evaluated_step = -1; // the last step at which the test set was evaluated
-  Classification evaluated;    // its result
+  EvaluationSums evaluated;    // its result
   double loss_sum = 0;         // of the training losses since then, sample by sample
   int64_t loss_count = 0;
   int64_t skipped = 0, skipped_in_a_row = 0;  // non-finite steps

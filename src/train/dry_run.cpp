@@ -16,7 +16,7 @@ int64_t training_samples(const ExperimentConfig& config) {
   try {
     size = make_dataset(config.data.dataset, Split::kTrain)->size();
   } catch (const DataError& error) {
-    log_warning(std::string(error.what()) + " Assuming " + format_count(size) + " training images.");
+    log_warning(std::string(error.what()) + " Assuming " + format_count(size) + " training " + sample_unit(config) + ".");
   }
   return static_cast<int64_t>(ablation_subset(size, config.data.fraction).size());
 }
@@ -42,22 +42,23 @@ std::string dry_run_report(const ExperimentConfig& config) {
   const int64_t steps_per_epoch = config.data.drop_last ? samples / batch : (samples + batch - 1) / batch;
   const int64_t all = steps_per_epoch * config.train.epochs, steps = config.train.steps ? std::min(*config.train.steps, all) : all;
   const double flops = model->flops_per_sample(grid);
+  const std::string unit = sample_unit(config), one = unit.substr(0, unit.size() - 1);
   const auto memory = estimate_memory(config, *model);
   const int64_t micro = config.train.micro_batch->automatic ? batch : int64_t(*config.train.micro_batch);
   // A training step costs three forward passes (one forward, two for the gradients of inputs and weights) of two FLOPs per multiply-add.
   return line("encoding", encoding_label(config.model.position)) + line("parameters", format_count(model->parameter_count())) +
-         line("encoding's parameters", format_count(model->position().rotation_parameters())) + line("tokens per image", format_count(grid.tokens()) + " + CLS") +
-         line("FLOPs per image", scaled(flops) + " multiply-adds forward") + line("training images", format_count(samples)) +
+         line("encoding's parameters", format_count(model->position().rotation_parameters())) + line("tokens per " + one, format_count(grid.tokens()) + " + CLS") +
+         line("FLOPs per " + one, scaled(flops) + " multiply-adds forward") + line("training " + unit, format_count(samples)) +
          line("steps", format_count(steps) + " (" + format_count(steps_per_epoch) + " per epoch, " + format_count(config.train.epochs) + " epochs)") +
-         line("images per step", format_count(batch) + " in micro-batches of " + (config.train.micro_batch->automatic ? "auto" : format_count(micro))) +
+         line(unit + " per step", format_count(batch) + " in micro-batches of " + (config.train.micro_batch->automatic ? "auto" : format_count(micro))) +
          line("training FLOPs", scaled(6.0 * flops * static_cast<double>(steps) * static_cast<double>(batch)) + "FLOP (two per multiply-add; forward and backward)") +
          line("memory", "about " + format_bytes(memory.total(micro)) + " (weights, gradients, Adam" + (config.ema.decay ? ", average" : "") + " " + format_bytes(memory.state) + ", rotations " +
-                      format_bytes(memory.rotations) + ", each image of a micro-batch " + format_bytes(memory.per_sample) + ")");
+                      format_bytes(memory.rotations) + ", each " + one + " of a micro-batch " + format_bytes(memory.per_sample) + ")");
 }
 
 std::string describe_step(const StepReport& report) {
   char text[160];
-  std::snprintf(text, sizeof text, "  one step                loss %.4f, gradient norm %.4f, %.1f images/s%s\n", report.loss, report.gradient_norm, report.samples_per_second,
+  std::snprintf(text, sizeof text, "  one step                loss %.4f, gradient norm %.4f, %.1f samples/s%s\n", report.loss, report.gradient_norm, report.samples_per_second,
                 report.skipped ? " (non-finite: would be skipped)" : "");
   return text;
 }

@@ -57,7 +57,7 @@ nlohmann::json run_eval_test(TrainedModel& trained, const std::string& test, con
 
 std::string describe_result(const nlohmann::json& result) {
   std::string text = result.at("label").get<std::string>() + ", " + result.at("test").get<std::string>();
-  if (result.contains("samples")) text += ", " + format_count(result.at("samples").get<int64_t>()) + " images";
+  if (result.contains("samples")) text += ", " + format_count(result.at("samples").get<int64_t>()) + " " + result.value("unit", "images");
   text += ", " + result.at("weights").get<std::string>() + " weights of step " + format_count(result.at("step").get<int64_t>()) + "\n";
   return text + find_eval_test(result.at("test").get<std::string>()).describe(result);
 }

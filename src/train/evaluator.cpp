@@ -16,19 +16,32 @@
 namespace liere {
 namespace {
 
-/// [B, N] int64: the permutation of each sample's patches, from (seed, sample index) alone.
-torch::Tensor patch_permutations(uint64_t seed, const torch::Tensor& indices_B, int64_t tokens) {
-  auto permutation_BN = torch::empty({indices_B.size(0), tokens}, torch::kInt64);
-  for (int64_t i = 0; i < indices_B.size(0); ++i) {
-    const auto order = Rng(seed, Purpose::kShuffle, static_cast<uint32_t>(std::max<int64_t>(indices_B[i].item<int64_t>(), 0))).permutation(tokens);
-    std::copy(order.begin(), order.end(), permutation_BN[i].data_ptr<int64_t>());
+/// What is permuted of a sample's view; numbers are part of the draws (docs/numerics.md).
+enum class Permuted : uint32_t { kPatches = 0, kFrames = 1 };
+
+/// [B, n] int64: a permutation of 0 .. n-1 for each row, from (seed, sample index, view) alone.
+torch::Tensor permutations(uint64_t seed, Permuted what, const Batch& batch, int64_t n) {
+  const auto index = batch.indices_B.accessor<int64_t, 1>(), view = batch.views_B.accessor<int64_t, 1>();
+  auto permutation_Bn = torch::empty({index.size(0), n}, torch::kInt64);
+  const auto key = [](int64_t value) { return static_cast<uint32_t>(std::max<int64_t>(value, 0)); };
+  for (int64_t i = 0; i < index.size(0); ++i) {
+    const auto order = Rng(seed, Purpose::kShuffle, key(index[i]), key(view[i]), static_cast<uint32_t>(what)).permutation(n);
+    std::copy(order.begin(), order.end(), permutation_Bn[i].data_ptr<int64_t>());
   }
-  return permutation_BN;
+  return permutation_Bn;
 }
 
-/// What is measured of a batch, on the CPU; rows of weight 0 are padding.
+/// [B, C, T, H, W] with each row's frames in the order of its permutation.
+torch::Tensor permute_frames(const torch::Tensor& input, const torch::Tensor& permutation_BT) {
+  if (input.dim() != 5) throw ConfigError("The frames of this data cannot be shuffled: its samples are single pictures.");
+  const auto rows = torch::arange(input.size(0), torch::kInt64).unsqueeze(1);
+  return input.transpose(1, 2).index({rows, permutation_BT}).transpose(1, 2);
+}
+
+/// What is measured of a batch, on the CPU; rows that are not real are padding.
 struct Measured {
-  torch::Tensor real_B, loss_B, brier_B, top_BK, probability_BK;  // bool, float64, float64, int64, float64
+  torch::Tensor real_B, index_B, view_B, label_B;  // bool, int64; the label is -1 where labels are not read
+  torch::Tensor loss_B, brier_B, top_BK, probability_BK;  // float64, float64, int64, float64
 };
 
 void check_labels(const torch::Tensor& labels_B, int64_t classes) {
@@ -38,40 +51,60 @@ void check_labels(const torch::Tensor& labels_B, int64_t classes) {
                     " classes. Evaluate on the data set that it was trained for, or use --test predict, which reads no labels.");
 }
 
-Measured measure(const torch::Tensor& logits_BC, const Batch& batch, bool labels) {
-  const auto logits = logits_BC.to(torch::promoteTypes(logits_BC.scalar_type(), torch::kFloat32));
-  const auto top_BK = std::get<1>(logits.topk(std::min<int64_t>(kTopClasses, logits.size(1)), 1));
-  const auto probability_BC = logits.to(torch::kFloat64).softmax(1);
-  Measured m{batch.weights_B > 0, {}, {}, top_BK.to(torch::kCPU), probability_BC.gather(1, top_BK).to(torch::kCPU)};
+/// Fills in what follows from the probabilities (float64); `ranking_BC` orders the classes.
+void add_probabilities(Measured& m, const torch::Tensor& probability_BC, const torch::Tensor& ranking_BC, bool labels) {
+  const auto top_BK = std::get<1>(ranking_BC.topk(std::min<int64_t>(kTopClasses, ranking_BC.size(1)), 1));
+  m.top_BK = top_BK.to(torch::kCPU);
+  m.probability_BK = probability_BC.gather(1, top_BK).to(torch::kCPU);
   if (!labels) {
-    m.loss_B = m.brier_B = torch::full({logits.size(0)}, std::nan(""), torch::kFloat64);
-    return m;
+    m.brier_B = torch::full({probability_BC.size(0)}, std::nan(""), torch::kFloat64);
+    return;
   }
-  check_labels(batch.labels_B, logits.size(1));
-  const auto labels_B = batch.labels_B.to(logits.device());
-  m.loss_B = at::cross_entropy_loss(logits, labels_B, {}, at::Reduction::None).to(torch::kFloat64).to(torch::kCPU);
-  const auto of_label_B = probability_BC.gather(1, labels_B.unsqueeze(1)).squeeze(1);
+  const auto of_label_B = probability_BC.gather(1, m.label_B.to(probability_BC.device()).unsqueeze(1)).squeeze(1);
   m.brier_B = (probability_BC.square().sum(1) - 2 * of_label_B + 1).to(torch::kCPU);
+}
+
+/// Each view by itself.
+Measured measure_views(const torch::Tensor& logits_BC, const torch::Tensor& probability_BC, const Batch& batch, bool labels) {
+  Measured m{batch.weights_B > 0, batch.indices_B, batch.views_B, batch.labels_B, {}, {}, {}, {}};
+  if (labels) {
+    check_labels(batch.labels_B, logits_BC.size(1));
+    m.loss_B = at::cross_entropy_loss(logits_BC, batch.labels_B.to(logits_BC.device()), {}, at::Reduction::None).to(torch::kFloat64).to(torch::kCPU);
+  } else {
+    m.label_B = torch::full_like(batch.labels_B, -1);
+    m.loss_B = torch::full({logits_BC.size(0)}, std::nan(""), torch::kFloat64);
+  }
+  add_probabilities(m, probability_BC, logits_BC, labels);
   return m;
 }
 
-void add_sums(Classification& sums, const Measured& m, const torch::Tensor& labels_B) {
-  const auto hit_BK = (m.top_BK == labels_B.unsqueeze(1)) & m.real_B.unsqueeze(1);
+/// Each sample by the mean of its views' probabilities; a batch holds all views of each of its samples, one after the other.
+Measured measure_samples(const Measured& of_views, const torch::Tensor& probability_BC, int64_t views, bool labels) {
+  const auto first = [views](const torch::Tensor& values_B) { return values_B.unflatten(0, {-1, views}).select(1, 0).contiguous(); };
+  const auto probability_SC = probability_BC.unflatten(0, {-1, views}).mean(1);
+  Measured m{first(of_views.real_B), first(of_views.index_B), first(of_views.view_B), first(of_views.label_B), first(of_views.loss_B), {}, {}, {}};
+  if (labels) m.loss_B = -probability_SC.gather(1, m.label_B.to(probability_SC.device()).unsqueeze(1)).squeeze(1).log().to(torch::kCPU);
+  add_probabilities(m, probability_SC, probability_SC, labels);
+  return m;
+}
+
+void add_sums(Classification& sums, const Measured& m) {
+  const auto hit_BK = (m.top_BK == m.label_B.unsqueeze(1)) & m.real_B.unsqueeze(1);
   sums.count += m.real_B.sum().item<int64_t>();
   sums.correct1 += hit_BK.select(1, 0).sum().item<int64_t>();
   sums.correct5 += hit_BK.any(1).sum().item<int64_t>();
   sums.loss_sum += torch::where(m.real_B, m.loss_B, torch::zeros_like(m.loss_B)).sum().item<double>();
 }
 
-void add_rows(std::vector<Row>& rows, const Measured& m, const Batch& batch, bool labels) {
+void add_rows(std::vector<Row>& rows, const Measured& m) {
   const auto real = m.real_B.accessor<bool, 1>();
-  const auto index = batch.indices_B.accessor<int64_t, 1>(), view = batch.views_B.accessor<int64_t, 1>(), label = batch.labels_B.accessor<int64_t, 1>();
+  const auto index = m.index_B.accessor<int64_t, 1>(), view = m.view_B.accessor<int64_t, 1>(), label = m.label_B.accessor<int64_t, 1>();
   const auto loss = m.loss_B.accessor<double, 1>(), brier = m.brier_B.accessor<double, 1>();
   const auto top = m.top_BK.accessor<int64_t, 2>();
   const auto probability = m.probability_BK.accessor<double, 2>();
   for (int64_t i = 0; i < real.size(0); ++i) {
     if (!real[i]) continue;
-    Row row{index[i], view[i], labels ? label[i] : -1, loss[i], brier[i]};
+    Row row{index[i], view[i], label[i], loss[i], brier[i]};
     for (int64_t k = 0; k < top.size(1); ++k) {
       row.top[static_cast<size_t>(k)] = top[i][k];
       row.probability[static_cast<size_t>(k)] = probability[i][k];
@@ -105,37 +138,45 @@ std::vector<int64_t> samples_to_evaluate(const Dataset& dataset, const Evaluatio
 
 }  // namespace
 
-std::optional<Classification> evaluate(Vit& model, const Dataset& dataset, const Recipe& recipe, const EvaluationOptions& options) {
+std::optional<EvaluationSums> evaluate(Vit& model, const Dataset& dataset, const Recipe& recipe, const EvaluationOptions& options) {
   torch::NoGradGuard no_grad;
-  const auto size = recipe.output_shape();
-  const auto grid = model->grid({size.height, size.width});
+  const auto grid = model->grid(spatial_size(recipe.output_shape(), model->config().axes()));
   const auto rotations = options.rotations ? *options.rotations : model->position().rotations(grid, /*with_gradient=*/false);
   const auto samples = samples_to_evaluate(dataset, options);
-  const auto items = static_cast<int64_t>(samples.size()) * recipe.views();
+  const int64_t views = recipe.views(), items = static_cast<int64_t>(samples.size()) * views;
   Loader loader(dataset, recipe, /*seed=*/0, loader_options(options.loader, options.device),
-                evaluation_plan(samples, std::min(options.batch_size, items), /*rank=*/0, /*world=*/1, recipe.views()));
+                evaluation_plan(samples, std::min(options.batch_size, items), /*rank=*/0, /*world=*/1, views));
 
   DeviceBatches batches(loader, options.device);
-  Classification sums;
-  if (options.rows) options.rows->clear();
+  EvaluationSums sums{{}, {}, views};
+  for (auto* rows : {options.rows, options.sample_rows})
+    if (rows) rows->clear();
   std::optional<ProgressLine> progress;
   if (!options.title.empty()) progress.emplace(options.title, items);
   while (auto batch = batches.next()) {
     if (stop_requested()) return std::nullopt;
     ForwardOptions forward;
-    if (options.shuffle_seed) forward.permutation_BN = patch_permutations(*options.shuffle_seed, batch->indices_B, grid.tokens()).to(options.device);
+    if (options.shuffle_seed) forward.permutation_BN = permutations(*options.shuffle_seed, Permuted::kPatches, *batch, grid.tokens()).to(options.device);
+    auto input = batch->input.to(options.device, parameter_dtype(options.precision));
+    if (options.frame_shuffle_seed) input = permute_frames(input, permutations(*options.frame_shuffle_seed, Permuted::kFrames, *batch, input.size(2)));
     torch::Tensor logits_BC;
     {
       AutocastScope autocast(options.device.type(), options.precision == Precision::kBf16);
-      logits_BC = model->forward(batch->input.to(options.device, parameter_dtype(options.precision)), rotations, forward);
+      logits_BC = model->forward(input, rotations, forward);
     }
     batches.prefetch();
-    const auto measured = measure(logits_BC, *batch, options.labels);
-    add_sums(sums, measured, options.labels ? batch->labels_B : torch::full_like(batch->labels_B, -1));
-    if (options.rows) add_rows(*options.rows, measured, *batch, options.labels);
-    if (progress) progress->update(sums.count, options.labels ? "top-1 " + std::to_string(sums.top1()).substr(0, 5) + " %" : "");
+    logits_BC = logits_BC.to(torch::promoteTypes(logits_BC.scalar_type(), torch::kFloat32));
+    const auto probability_BC = logits_BC.to(torch::kFloat64).softmax(1);
+    const auto of_views = measure_views(logits_BC, probability_BC, *batch, options.labels);
+    const auto of_samples = views == 1 ? of_views : measure_samples(of_views, probability_BC, views, options.labels);
+    add_sums(sums.views, of_views);
+    add_sums(sums.samples, of_samples);
+    if (options.rows) add_rows(*options.rows, of_views);
+    if (options.sample_rows) add_rows(*options.sample_rows, of_samples);
+    if (progress) progress->update(sums.views.count, options.labels ? "top-1 " + std::to_string(sums.samples.top1()).substr(0, 5) + " %" : "");
   }
-  check_complete(sums, options.rows, samples, recipe.views());
+  check_complete(sums.views, options.rows, samples, views);
+  check_complete(sums.samples, options.sample_rows, samples, 1);
   return sums;
 }
 

@@ -18,6 +18,18 @@ void resolve_arrows(const ArrowsConfig& arrows, const VitConfig& model) {
                       ", so model.input_size must be [" + std::to_string(side) + ", " + std::to_string(side) + "]. Change one of them.");
 }
 
+/// Axes of a sample of this data.
+int64_t axes_of(const DatasetConfig& dataset) { return std::holds_alternative<Ucf101Config>(dataset) ? 3 : 2; }
+
+void resolve_axes(const ExperimentConfig& config) {
+  const int64_t expected = axes_of(config.data.dataset);
+  if (config.model.axes() != expected)
+    throw ConfigError("model.input_size has " + std::to_string(config.model.axes()) + " axes, but data.kind holds " +
+                      (expected == 2 ? "pictures, which need [rows, columns]." : sample_unit(config) + ", which need [frames, rows, columns]."));
+  if (expected == 3 && config.model.input_size[0] < 2)
+    throw ConfigError("model.input_size asks for clips of " + std::to_string(config.model.input_size[0]) + " frame, expected at least 2.");
+}
+
 void check_micro_batch(const ExperimentConfig& config, int64_t micro_batch) {
   if (micro_batch > config.train.batch_size)
     throw ConfigError("train.micro_batch (" + std::to_string(micro_batch) + ") is larger than train.batch_size (" + std::to_string(config.train.batch_size) +
@@ -65,9 +77,8 @@ void open_attention(const ExperimentConfig& config, torch::Device device) {
 void resolve(ExperimentConfig& config) {
   config.model.resolve();
   if (const auto* arrows = std::get_if<ArrowsConfig>(&config.data.dataset)) resolve_arrows(*arrows, config.model);
-  if (config.model.axes() != 2)
-    throw ConfigError("model.input_size has " + std::to_string(config.model.axes()) + " axes, but data.kind holds pictures, which need [rows, columns].");
-  if (config.model.channels != 3) throw ConfigError("model.channels is " + std::to_string(config.model.channels) + ", but pictures have 3.");
+  resolve_axes(config);
+  if (config.model.channels != 3) throw ConfigError("model.channels is " + std::to_string(config.model.channels) + ", but " + sample_unit(config) + " have 3.");
   if (!config.train.micro_batch) config.train.micro_batch = IntegerOrAuto{config.train.batch_size};
   if (!config.train.micro_batch->automatic) check_micro_batch(config, *config.train.micro_batch);
   if (config.train.cuda_graph && config.mixup.enabled())
@@ -94,6 +105,8 @@ std::string config_reference() {
          "`base: FILE` inherits another file, relative to the one that names it.\n\n" +
          document(ExperimentConfig{});
 }
+
+std::string sample_unit(const ExperimentConfig& config) { return axes_of(config.data.dataset) == 3 ? "videos" : "images"; }
 
 std::string encoding_kind(const PositionConfig& position) {
   return std::visit([](const auto& c) { return std::string(c.kind); }, position);
@@ -135,6 +148,7 @@ int64_t class_count(const DatasetConfig& dataset) {
                         [](const CifarConfig& c) { return c.classes; },
                         [](const ArrowsConfig&) { return int64_t(4); },
                         [](const ImagenetConfig&) { return int64_t(1000); },
+                        [](const Ucf101Config& c) { return c.lists ? static_cast<int64_t>(make_dataset(c, Split::kTrain)->class_names().size()) : int64_t(101); },
                         [](const FolderConfig& c) { return static_cast<int64_t>(make_dataset(c, Split::kTrain)->class_names().size()); },
                     },
                     dataset);
@@ -145,6 +159,7 @@ int64_t nominal_train_size(const DatasetConfig& dataset) {
                         [](const CifarConfig&) { return int64_t(50000); },
                         [](const ArrowsConfig& c) { return c.train_size; },
                         [](const ImagenetConfig&) { return int64_t(1281167); },
+                        [](const Ucf101Config& c) { return int64_t(c.split == 1 ? 9537 : c.split == 2 ? 9586 : 9624); },
                         [](const FolderConfig& c) { return make_dataset(c, Split::kTrain)->size(); },
                     },
                     dataset);

@@ -196,6 +196,8 @@ std::string config_reference();
 std::string encoding_label(const PositionConfig& position);
 /// The rule that gives tokens their positions; nullopt for encodings without positions (none, absolute, rope).
 std::optional<PositionRule> position_rule(const PositionConfig& position);
+/// What a sample is called in the plural: "images", "videos".
+std::string sample_unit(const ExperimentConfig& config);
 /// "liere", "rope_mixed", ...
 std::string encoding_kind(const PositionConfig& position);
 

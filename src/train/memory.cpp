@@ -124,7 +124,7 @@ int64_t find_micro_batch(const ExperimentConfig& config, VitImpl& model, torch::
   if (micro == 0)
     throw DeviceError("train.micro_batch: auto found that not even the smallest micro-batch fits into the " + format_bytes(available) + " free on " + device.str() + " (a training of this model needs about " +
                       format_bytes(estimate.total(1)) + "). Use a smaller model, train.activation_checkpointing=true, or another device.");
-  log_info("train.micro_batch: auto chose " + format_count(micro) + " of " + format_count(config.train.batch_size) + " images (about " + format_bytes(estimate.total(micro)) + ", " + format_bytes(available) + " free)");
+  log_info("train.micro_batch: auto chose " + format_count(micro) + " of " + format_count(config.train.batch_size) + " " + sample_unit(config) + " (about " + format_bytes(estimate.total(micro)) + ", " + format_bytes(available) + " free)");
   return micro;
 }
 

@@ -14,4 +14,12 @@ struct Classification {
   double loss() const { return count ? loss_sum / static_cast<double>(count) : 0; }
 };
 
+/// The sums of an evaluation. Where a sample has several views (the clips and crops of a video) each view is scored by itself, as the paper's release does, and each
+/// sample by the mean of its views' probabilities; with one view both are the same.
+struct EvaluationSums {
+  Classification views, samples;
+  int64_t views_per_sample = 1;
+  bool several_views() const { return views_per_sample > 1; }
+};
+
 }  // namespace liere

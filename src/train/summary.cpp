@@ -12,8 +12,7 @@ void Trainer::write_summary(const RunFolder& folder, const std::string& state) {
   auto lines = identity_lines(config_);
   const auto identity = identity_hash(lines);
   std::erase_if(lines, [](const std::string& line) { return line.starts_with("seed="); });
-  const auto size = parts_.train_recipe->output_shape();
-  const auto grid = parts_.model->grid({size.height, size.width});
+  const auto grid = training_grid();
   json summary = {{"name", experiment_.name},
                   {"encoding", encoding_kind(config_.model.position)},
                   {"label", encoding_label(config_.model.position)},
@@ -42,8 +41,13 @@ void Trainer::write_summary(const RunFolder& folder, const std::string& state) {
   if (const auto memory = peak_memory_of(device_)) summary["memory"] = *memory;
   if (const auto rule = position_rule(config_.model.position)) summary["positions"] = std::string(name_of(*rule));
   if (state_.best.top1 >= 0)
-    summary["best"] = {{"top1", state_.best.top1}, {"epoch", state_.best.epoch}, {"step", state_.best.step}, {"selected_on", parts_.validation_name()}, {"count", state_.evaluated.count}};
-  const auto scores = [](const Classification& c) { return json{{"top1", c.top1()}, {"top5", c.top5()}, {"loss", c.loss()}, {"count", c.count}}; };
+    summary["best"] = {{"top1", state_.best.top1}, {"epoch", state_.best.epoch}, {"step", state_.best.step}, {"selected_on", parts_.validation_name()}, {"count", state_.evaluated.views.count}};
+  const auto scores = [](const EvaluationSums& sums) {
+    json object = {{"top1", sums.views.top1()}, {"top5", sums.views.top5()}, {"loss", sums.views.loss()}, {"count", sums.views.count}};
+    if (sums.several_views())
+      object.update({{"views_per_sample", sums.views_per_sample}, {"video_top1", sums.samples.top1()}, {"video_top5", sums.samples.top5()}, {"video_loss", sums.samples.loss()}});
+    return object;
+  };
   if (parts_.holdout_set) {
     if (state_.evaluated_step == state_.step) summary["holdout"] = scores(state_.evaluated);
     if (final_test_) summary["final"] = scores(*final_test_);

@@ -76,12 +76,13 @@ torch::Tensor Trainer::micro_step(const Batch& batch, const Rotations& rotations
 }
 
 void Trainer::try_micro_batch(int64_t micro_batch) {
-  const auto shape = parts_.train_recipe->output_shape();
+  std::vector<int64_t> shape = {micro_batch, config_.model.channels};
+  shape.insert(shape.end(), config_.model.input_size.begin(), config_.model.input_size.end());
   Batch batch;
-  batch.input = torch::zeros({micro_batch, shape.channels, shape.height, shape.width});
+  batch.input = torch::zeros(shape);
   batch.labels_B = torch::zeros({micro_batch}, torch::kInt64);
   batch.slots_B = torch::arange(micro_batch, torch::kInt64);
-  const auto grid = parts_.model->grid({shape.height, shape.width});
+  const auto grid = training_grid();
   const auto rotations = parts_.model->position().rotations(grid, /*with_gradient=*/true);
   micro_step(batch, rotations, {}, micro_batch);
   parts_.model->position().accumulate_gradients(rotations, grid);
@@ -98,8 +99,7 @@ std::optional<StepReport> Trainer::train_step() {
 }
 
 TokenGrid Trainer::training_grid() const {
-  const auto size = parts_.train_recipe->output_shape();
-  return parts_.model->grid({size.height, size.width});
+  return parts_.model->grid(config_.model.input_size);
 }
 
 std::optional<StepReport> Trainer::take_step() {
@@ -250,8 +250,7 @@ void Trainer::add_run_figures(StepReport& report) const {
   if (!is_logged(report.step)) return;
   report.memory = peak_memory_of(device_);
   report.seconds_left = state_.seconds / static_cast<double>(report.step) * static_cast<double>(total_steps() - report.step);
-  const auto size = parts_.train_recipe->output_shape();
-  if (peak_) report.mfu = model_flop_share(parts_.model->flops_per_sample(parts_.model->grid({size.height, size.width})), report.samples_per_second, *peak_);
+  if (peak_) report.mfu = model_flop_share(parts_.model->flops_per_sample(training_grid()), report.samples_per_second, *peak_);
 }
 
 void Trainer::measure_peak() {

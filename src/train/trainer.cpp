@@ -85,7 +85,7 @@ bool Trainer::save(MetricFiles& files, bool best) {
   return writer_->submit(checkpoint_tensors(), std::move(info), best);
 }
 
-std::optional<Classification> Trainer::evaluate_on(const Dataset& dataset, const std::string& title) {
+std::optional<EvaluationSums> Trainer::evaluate_on(const Dataset& dataset, const std::string& title) {
   const auto start = Clock::now();
   const EvaluationOptions options{.batch_size = config_.eval.batch_size, .limit = config_.eval.limit.value_or(0), .loader = config_.loader, .precision = config_.train.precision,
                                   .device = device_, .shuffle_seed = std::nullopt, .title = title};
@@ -101,11 +101,12 @@ bool Trainer::evaluate_epoch(MetricFiles& files, Console& console) {
   files.flush();
   const auto result = evaluate_on(parts_.validation_set(), "evaluate");
   if (!result) return false;
-  EvaluationReport report{state_.epoch, state_.step, state_.samples, *result, state_.loss_count ? state_.loss_sum / static_cast<double>(state_.loss_count) : std::nan(""),
+  EvaluationReport report{state_.epoch, state_.step, state_.samples, result->views, state_.loss_count ? state_.loss_sum / static_cast<double>(state_.loss_count) : std::nan(""),
                           schedule_.lr(state_.step - 1)};
   report.split = parts_.validation_name();
-  report.best = result->top1() > state_.best.top1;
-  if (report.best) state_.best = {result->top1(), state_.epoch, state_.step};
+  if (result->several_views()) report.videos = result->samples;
+  report.best = result->views.top1() > state_.best.top1;
+  if (report.best) state_.best = {result->views.top1(), state_.epoch, state_.step};
   state_.evaluated_step = state_.step;
   state_.evaluated = *result;
   state_.loss_sum = 0;
@@ -163,10 +164,10 @@ ExitCode Trainer::run(ResumeMode mode) {
   writer_ = &writer;
   const int64_t total = total_steps();
   log_info("run folder " + folder.path().string() + ": " + encoding_label(config_.model.position) + ", " + format_count(parts_.model->parameter_count()) + " parameters, " +
-           format_count(total) + " steps of " + format_count(config_.train.batch_size) + " images, " + std::string(name_of(config_.train.precision)) + " on " + device_.str());
+           format_count(total) + " steps of " + format_count(config_.train.batch_size) + " " + sample_unit(config_) + ", " + std::string(name_of(config_.train.precision)) + " on " + device_.str());
   measure_peak();
   reset_peak_memory(device_);
-  Console console(total, steps_per_epoch(), state_.step);
+  Console console(total, steps_per_epoch(), state_.step, sample_unit(config_));
 
   if (evaluation_due() && !evaluate_epoch(files, console)) return stop(folder, files, console);
   while (state_.step < total) {

@@ -102,7 +102,7 @@ class Trainer {
   void import_initial_weights();
   /// False, and nothing is written, while the last steps were skipped as non-finite: the weights may be the cause.
   bool save(MetricFiles& files, bool best);
-  std::optional<Classification> evaluate_on(const Dataset& dataset, const std::string& title);
+  std::optional<EvaluationSums> evaluate_on(const Dataset& dataset, const std::string& title);
   /// False when stopped meanwhile.
   bool evaluate_epoch(MetricFiles& files, Console& console);
   bool evaluation_due() const;
@@ -128,7 +128,7 @@ class Trainer {
   std::optional<Ema> ema_;
   RunState state_;
   std::optional<FmaPeak> peak_;
-  std::optional<Classification> final_test_;  // of the test set at the end, where evaluations use a holdout
+  std::optional<EvaluationSums> final_test_;  // of the test set at the end, where evaluations use a holdout
   CheckpointWriter* writer_ = nullptr;          // while run() runs
   int64_t resumed_step_ = 0;
   double available_at_start_ = 0;             // bytes (train/memory.h)

@@ -6,7 +6,7 @@
 #include "core/log.h"
 #include "data/datasets/factory.h"
 #include "data/holdout.h"
-#include "data/recipe_picture.h"
+#include "data/recipes.h"
 #include "data/sampler.h"
 #include "data/stage.h"
 
@@ -14,12 +14,17 @@ namespace liere {
 
 torch::Dtype parameter_dtype(Precision precision) { return precision == Precision::kFp64 ? torch::kFloat64 : torch::kFloat32; }
 
+std::vector<int64_t> spatial_size(const FrameShape& shape, int64_t axes) {
+  if (axes == 2) return {shape.height, shape.width};
+  return {shape.frames, shape.height, shape.width};
+}
+
 TrainingParts::TrainingParts(const ExperimentConfig& config, torch::Device device)
     : train_set(make_dataset(staged_dataset(config.data), Split::kTrain)), test_set(make_dataset(staged_dataset(config.data), Split::kTest)) {
   log_info(train_set->describe());
   log_info(test_set->describe());
-  train_recipe = make_train_recipe(config.augment, config.model.input_size[0], config.model.input_size[1]);
-  test_recipe = make_eval_recipe(config.augment, config.model.input_size[0], config.model.input_size[1]);
+  train_recipe = make_train_recipe(config.augment, config.model.input_size);
+  test_recipe = make_eval_recipe(config.augment, config.model.input_size);
   train_indices = ablation_subset(train_set->size(), config.data.fraction);
   if (config.data.holdout > 0) {
     const auto held_out = holdout_indices(*train_set, config.data.holdout);

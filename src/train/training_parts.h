@@ -27,6 +27,9 @@ struct TrainingParts {
   const char* validation_name() const { return holdout_set ? "holdout" : "test"; }
 };
 
+/// The recipe's output as the model counts axes: [height, width], or [frames, height, width].
+std::vector<int64_t> spatial_size(const FrameShape& shape, int64_t axes);
+
 /// The dtype of parameters and inputs.
 torch::Dtype parameter_dtype(Precision precision);
 

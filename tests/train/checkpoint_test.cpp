@@ -27,7 +27,7 @@ CheckpointInfo some_info() {
   info.state.epoch = 3;
   info.state.samples = 768;
   info.state.evaluated_step = 10;
-  info.state.evaluated = {100, 50, 90, 123.25};
+  info.state.evaluated = {{100, 50, 90, 123.25}, {20, 12, 19, 20.5}, 5};
   info.state.loss_sum = 0.1 + 0.2;
   info.state.loss_count = 7;
   info.state.seconds = 1.0 / 3;
@@ -66,7 +66,9 @@ TEST_CASE("a checkpoint round-trips tensors and state", "[checkpoint]") {
   CHECK(info.state.loss_sum == 0.1 + 0.2);
   CHECK(info.state.seconds == 1.0 / 3);
   CHECK(info.state.best.top1 == 71.5);
-  CHECK(info.state.evaluated.correct5 == 90);
+  CHECK(info.state.evaluated.views.correct5 == 90);
+  CHECK(info.state.evaluated.samples.correct1 == 12);
+  CHECK(info.state.evaluated.views_per_sample == 5);
   CHECK(info.state.metric_offsets.at("metrics.jsonl") == 345);
   CHECK(info.class_names == std::vector<std::string>{"cat", "d\"og"});
   CHECK(info.config == some_info().config);

@@ -102,15 +102,15 @@ TEST_CASE("evaluation rows: every sample once and in order at any batch size, su
       correct5 += rows[i].correct5();
       loss += rows[i].loss;
     }
-    CHECK(sums->correct1 == correct1);
-    CHECK(sums->correct5 == correct5);
-    CHECK(sums->loss_sum == Approx(loss).epsilon(1e-12));
+    CHECK(sums->views.correct1 == correct1);
+    CHECK(sums->views.correct5 == correct5);
+    CHECK(sums->views.loss_sum == Approx(loss).epsilon(1e-12));
   }
   auto trained = load_trained(folder.path().string(), {});
   EvalSession session(trained);
   auto options = session.options("");
   options.indices = {40, 3, 11};
-  const auto rows = session.evaluate_rows(session.test_set(), *session.recipe(), options);
+  const auto rows = session.evaluate_rows(session.test_set(), *session.recipe(), options).rows;
   REQUIRE(rows.size() == 3);
   CHECK((rows[0].sample == 40 && rows[1].sample == 3 && rows[2].sample == 11));
   CHECK(rows[1].top == results[0][3].top);
@@ -126,7 +126,7 @@ TEST_CASE("predictions without labels are accuracy's top-1, and labels that do n
   auto options = session.options("");
   CHECK_THROWS_WITH(session.evaluate_rows(hidden, *session.recipe(), options), has("label 999") && has("4 classes"));
   options.labels = false;
-  const auto predicted = session.evaluate_rows(hidden, *session.recipe(), options);
+  const auto predicted = session.evaluate_rows(hidden, *session.recipe(), options).rows;
   REQUIRE(predicted.size() == rows.size());
   for (size_t i = 0; i < rows.size(); ++i) {
     CHECK(predicted[i].top == rows[i].top);

@@ -1,4 +1,5 @@
-// Test `accuracy`: the figures of the paper's table A, with their intervals, and every sample beside them.
+// Test `accuracy`: the figures of the paper's table A, with their intervals, and every sample beside them. Of samples with several views: each view by itself, as
+// the paper's release scores them, and each sample by the mean of its views' probabilities ("video").
 #include "train/eval/scores.h"
 #include "train/eval/tests.h"
 #include "train/eval/text.h"
@@ -7,15 +8,24 @@ namespace liere {
 
 TestOutput accuracy_test(const Predictions& predictions) {
   TestOutput output{scores(outcomes_of(predictions.rows), predictions.resamples), {{"samples.csv", samples_csv(predictions.rows)}}, {}};
+  if (!predictions.sample_rows.empty()) {
+    output.result["video"] = scores(outcomes_of(predictions.sample_rows), predictions.resamples);
+    output.files["videos.csv"] = samples_csv(predictions.sample_rows);
+  }
   output.result["bootstrap"] = bootstrap_statement(predictions.resamples);
   return output;
 }
 
 std::string describe_accuracy(const nlohmann::json& result) {
-  const auto line = [&result](const char* name, const char* key, int decimals) {
-    return std::vector<std::string>{name, fixed_text(number_in(result, key), decimals), interval_text(result, key, decimals)};
+  const bool views = result.contains("video");
+  std::vector<std::vector<std::string>> rows = {{"", "value", "95 % interval"}};
+  const auto add = [&rows](const nlohmann::json& from, const std::string& of) {
+    for (const auto& [name, key, decimals] : {std::tuple("top-1 %", "top1", 2), std::tuple("top-5 %", "top5", 2), std::tuple("loss", "loss", 4)})
+      rows.push_back({name + of, fixed_text(number_in(from, key), decimals), interval_text(from, key, decimals)});
   };
-  return aligned_text({{"", "value", "95 % interval"}, line("top-1 %", "top1", 2), line("top-5 %", "top5", 2), line("loss", "loss", 4)});
+  add(result, views ? ", each view" : "");
+  if (views) add(result.at("video"), ", mean of a video's views");
+  return aligned_text(rows);
 }
 
 }  // namespace liere

@@ -64,7 +64,7 @@ Calibration calibrate(std::span<const Row> rows, int64_t bins) {
 }
 
 TestOutput calibration_test(const Predictions& predictions) {
-  const auto c = calibrate(predictions.rows);
+  const auto c = calibrate(predictions.of_samples());
   auto bins = nlohmann::json::array();
   for (const auto& bin : c.bins) bins.push_back({{"low", bin.low}, {"high", bin.high}, {"count", bin.count}, {"confidence", bin.confidence}, {"accuracy", bin.accuracy}});
   return {{{"ece", c.ece}, {"mce", c.mce}, {"brier", c.brier}, {"nll", c.nll}, {"mean_confidence", c.confidence}, {"mean_accuracy", c.accuracy}, {"bins", bins}}, {}, {reliability_diagram(c)}};

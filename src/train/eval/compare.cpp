@@ -38,14 +38,16 @@ void check_paired(const StoredEvaluation& a, const StoredEvaluation& b) {
       throw DataError("a comparison needs the same samples with the same labels, but line " + std::to_string(i + 2) + " of " + both + " differs: " + text(x) + " against " + text(y) +
                       ". Evaluate both on the same data.");
   }
-  if (a.rows.size() != b.rows.size())
+  if (a.rows.size() != b.rows.size() || a.sample_rows.size() != b.sample_rows.size())
     throw DataError("a comparison needs the same samples, but " + both + " hold " + std::to_string(a.rows.size()) + " and " + std::to_string(b.rows.size()) +
                     ". Evaluate both with the same eval.limit.");
 }
 
-Outcomes outcomes_of_side(const std::vector<StoredEvaluation>& side) {
+using RowsOf = std::vector<Row> StoredEvaluation::*;
+
+Outcomes outcomes_of_side(const std::vector<StoredEvaluation>& side, RowsOf rows) {
   std::vector<Outcomes> repetitions;
-  for (const auto& evaluation : side) repetitions.push_back(outcomes_of(evaluation.rows));
+  for (const auto& evaluation : side) repetitions.push_back(outcomes_of(evaluation.*rows));
   return mean_of(repetitions);
 }
 
@@ -114,23 +116,28 @@ StoredEvaluation read_evaluation(const fs::path& path) {
   const std::string command = "liere-eval --checkpoint RUN --test accuracy";
   if (!fs::is_regular_file(file, ignored))
     throw DataError(path.string() + " is no evaluation: expected a folder with eval.json and samples.csv, or a run folder with eval/accuracy. Make it with " + command + ".");
-  StoredEvaluation evaluation{folder, json::parse(read_file(file), nullptr, /*allow_exceptions=*/false), {}};
+  StoredEvaluation evaluation{folder, json::parse(read_file(file), nullptr, /*allow_exceptions=*/false), {}, {}};
   if (!evaluation.result.is_object()) throw DataError(file.string() + " is not a JSON object. Make it again with " + command + " --fresh.");
   if (!evaluation.result.value("files", json::object()).contains("samples.csv"))
     throw DataError(file.string() + " has no samples.csv: expected an evaluation of the test accuracy, found '" + evaluation.result.value("test", "unknown") + "'. Make it with " + command + ".");
   for (const auto& name : damaged_files(folder, evaluation.result))
-    if (name == "samples.csv") throw DataError((folder / name).string() + " is missing or was changed after the evaluation. Make it again with " + command + " --fresh.");
+    if (name == "samples.csv" || name == "videos.csv") throw DataError((folder / name).string() + " is missing or was changed after the evaluation. Make it again with " + command + " --fresh.");
   evaluation.rows = read_samples_csv(folder / "samples.csv");
+  if (evaluation.result.at("files").contains("videos.csv")) evaluation.sample_rows = read_samples_csv(folder / "videos.csv");
   return evaluation;
 }
 
 json compare_evaluations(const std::vector<StoredEvaluation>& first, const std::vector<StoredEvaluation>& second, int64_t resamples) {
   for (const auto* side : {&first, &second})
     for (const auto& evaluation : *side) check_paired(first.at(0), evaluation);
-  const auto a = outcomes_of_side(first), b = outcomes_of_side(second);
-  json object = {{"samples", first[0].rows.size()}, {"first", side_json(first, a, resamples)}, {"second", side_json(second, b, resamples)}, {"top1", difference(a.top1, b.top1, resamples)},
+  const auto a = outcomes_of_side(first, &StoredEvaluation::rows), b = outcomes_of_side(second, &StoredEvaluation::rows);
+  json object = {{"samples", a.top1.size()}, {"first", side_json(first, a, resamples)}, {"second", side_json(second, b, resamples)}, {"top1", difference(a.top1, b.top1, resamples)},
                  {"loss", difference(a.loss, b.loss, resamples)}, {"bootstrap", bootstrap_statement(resamples)}, {"notes", notes(first, second)}};
-  object["mcnemar"] = first.size() == 1 && second.size() == 1 ? mcnemar_json(first[0].rows, second[0].rows) : json();
+  if (!first[0].sample_rows.empty()) {
+    const auto x = outcomes_of_side(first, &StoredEvaluation::sample_rows), y = outcomes_of_side(second, &StoredEvaluation::sample_rows);
+    object["video"] = {{"first", scores(x, resamples)}, {"second", scores(y, resamples)}, {"top1", difference(x.top1, y.top1, resamples)}, {"loss", difference(x.loss, y.loss, resamples)}};
+  }
+  object["mcnemar"] = first.size() == 1 && second.size() == 1 ? mcnemar_json(first[0].of_samples(), second[0].of_samples()) : json();
   return json::parse(object.dump());
 }
 
@@ -151,12 +158,20 @@ std::string describe_comparison(const json& comparison) {
     for (const auto& evaluation : evaluations) text += " " + fixed_text(number_in(evaluation, "top1"), 2);
     text += "\n";
   }
-  const auto line = [&comparison](const char* name, const char* key, int decimals) {
-    const auto& object = comparison.at(key);
+  const auto line = [](const json& from, const std::string& name, const char* key, int decimals) {
+    const auto& object = from.at(key);
     return std::vector<std::string>{name, (number_in(object, "difference") > 0 ? "+" : "") + fixed_text(number_in(object, "difference"), decimals), interval_text(object, "difference", decimals),
                                     small_text(number_in(object, "p"))};
   };
-  text += "\n" + aligned_text({{"B - A", "difference", "95 % interval", "p (paired bootstrap)"}, line("top-1 points", "top1", 2), line("loss", "loss", 4)});
+  std::vector<std::vector<std::string>> differences = {{"B - A", "difference", "95 % interval", "p (paired bootstrap)"}};
+  const auto add = [&](const json& from, const std::string& of) {
+    differences.push_back(line(from, "top-1 points" + of, "top1", 2));
+    differences.push_back(line(from, "loss" + of, "loss", 4));
+  };
+  const bool views = comparison.contains("video");
+  add(comparison, views ? ", each view" : "");
+  if (views) add(comparison.at("video"), ", mean of a video's views");
+  text += "\n" + aligned_text(differences);
   if (const auto& test = comparison.at("mcnemar"); test.is_object())
     text += "  McNemar: only A right " + std::to_string(test.at("only_first").get<int64_t>()) + ", only B right " + std::to_string(test.at("only_second").get<int64_t>()) + ", p = " +
             small_text(number_in(test, "p")) + " (" + test.at("test").get<std::string>() + ")\n";

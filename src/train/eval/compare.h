@@ -17,7 +17,10 @@ namespace liere {
 struct StoredEvaluation {
   std::filesystem::path folder;
   nlohmann::json result;
-  std::vector<Row> rows;
+  std::vector<Row> rows;         // of samples.csv: a row per view
+  std::vector<Row> sample_rows;  // of videos.csv, where samples have several views: a row per sample
+
+  const std::vector<Row>& of_samples() const { return sample_rows.empty() ? rows : sample_rows; }
 };
 
 /// `path` is an evaluation folder (eval.json, samples.csv), or a run folder, whose eval/accuracy is meant. Throws DataError.

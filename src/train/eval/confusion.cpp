@@ -73,7 +73,7 @@ std::vector<ConfusedPair> confused_pairs(const ConfusionCounts& counts) {
 TestOutput confusion_test(const Predictions& predictions) {
   constexpr size_t kPairs = 50;
   const auto& names = predictions.class_names;
-  const auto counts = confusion_counts(predictions.rows, names.size());
+  const auto counts = confusion_counts(predictions.of_samples(), names.size());
   std::string csv = "label \\ predicted";
   for (const auto& name : names) csv += "," + csv_field(name);
   csv += "\n";

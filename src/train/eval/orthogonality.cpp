@@ -25,7 +25,7 @@ std::vector<TokenGrid> grids_to_test(const VitImpl& model, const ExperimentConfi
   std::vector<TokenGrid> grids = {model.grid(config.model.input_size)};
   const auto sizes = sizes_to_test(config);
   const int64_t largest = *std::max_element(sizes.begin(), sizes.end());
-  if (const auto grid = model.grid({largest, largest}); grid != grids[0]) grids.push_back(grid);
+  if (const auto grid = model.grid(with_side(config.model.input_size, largest)); grid != grids[0]) grids.push_back(grid);
   return grids;
 }
 

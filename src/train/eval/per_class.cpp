@@ -17,7 +17,7 @@ struct ClassCount {
 std::vector<ClassCount> sorted_classes(const Predictions& predictions) {
   std::vector<ClassCount> classes(predictions.class_names.size());
   for (size_t i = 0; i < classes.size(); ++i) classes[i].index = static_cast<int64_t>(i);
-  for (const Row& row : predictions.rows) {
+  for (const Row& row : predictions.of_samples()) {
     auto& counted = classes.at(static_cast<size_t>(row.label));
     counted.count += 1;
     counted.correct += row.correct1();

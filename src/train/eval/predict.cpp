@@ -19,8 +19,8 @@ TestOutput predict_test(const Predictions& predictions) {
   }
   csv += "\n";
   std::vector<int64_t> counts(predictions.class_names.size(), 0);
-  for (size_t i = 0; i < predictions.rows.size(); ++i) {
-    const Row& row = predictions.rows[i];
+  for (size_t i = 0; i < predictions.of_samples().size(); ++i) {
+    const Row& row = predictions.of_samples()[i];
     csv += std::to_string(row.sample) + "," + std::to_string(row.view) + "," + csv_field(predictions.sample_names.at(i));
     for (size_t k = 0; k < kTopClasses; ++k) {
       const bool there = row.top[k] >= 0;

@@ -78,7 +78,7 @@ TestOutput random_rotations_test(EvalSession& session) {
       const auto random = random_rotations(learned, scope, static_cast<uint64_t>(seed));
       auto options = session.options(std::string("random rotations, ") + title + ", seed " + std::to_string(seed));
       options.rotations = &random;
-      repetitions.push_back(outcomes_of(session.evaluate_rows(session.test_set(), *recipe, options)));
+      repetitions.push_back(outcomes_of(session.evaluate_rows(session.test_set(), *recipe, options).rows));
     }
     output.result[key] = repeated_result(before, repetitions, resamples);
   }

@@ -1,7 +1,7 @@
 // Test `resolution` (paper figure "resolution", table C): accuracy over input sizes, for every size both position rules. Generated data is read in both ways
 // of "larger": "grid" (the same objects on a larger grid of cells of unchanged size) and "scaled" (the picture scaled up); other data is resized ("resize").
 #include "data/datasets/arrows.h"
-#include "data/recipe_picture.h"
+#include "data/recipes.h"
 #include "train/eval/session.h"
 #include "train/eval/text.h"
 
@@ -42,10 +42,12 @@ json size_result(EvalSession& session, const Reading& reading, int64_t size, std
   PositionRuleScope positions(trained);
   if (rule) positions.set(*rule);
   const std::string rule_name = rule ? std::string(name_of(*rule)) : "none";
-  const auto rows = session.evaluate_rows(*reading.dataset, recipe, session.options(std::to_string(size) + " px " + reading.name + " " + rule_name));
-  auto row = scores(outcomes_of(rows), session.config().eval.resamples);
-  row.update({{"size", {size, size}}, {"grid", trained.model->grid({size, size}).now}, {"positions", rule_name},
-              {"as_trained", !rule || *rule == *position_rule(trained.config.model.position)}, {"reading", reading.name}, {"samples", rows.size()}});
+  const auto [rows, sample_rows] = session.evaluate_rows(*reading.dataset, recipe, session.options(std::to_string(size) + " px " + reading.name + " " + rule_name));
+  const auto outcomes = outcomes_of(rows);
+  auto row = scores(outcomes, session.config().eval.resamples);
+  if (!sample_rows.empty()) row["video"] = scores(outcomes_of(sample_rows), session.config().eval.resamples);
+  row.update({{"size", {size, size}}, {"grid", trained.model->grid(with_side(trained.config.model.input_size, size)).now}, {"positions", rule_name},
+              {"as_trained", !rule || *rule == *position_rule(trained.config.model.position)}, {"reading", reading.name}, {"samples", outcomes.top1.size()}});
   return row;
 }
 
@@ -54,10 +56,10 @@ json size_result(EvalSession& session, const Reading& reading, int64_t size, std
 TestOutput resolution_test(EvalSession& session) {
   const auto& config = session.config();
   const auto* arrows = std::get_if<ArrowsConfig>(&config.data.dataset);
-  const int64_t trained_size = config.model.input_size[0];
+  const int64_t trained_size = config.model.input_size.back();
   json results = json::array();
   for (const int64_t size : sizes_to_test(config)) {
-    const auto recipe = make_eval_recipe(config.augment, size, size);
+    const auto recipe = make_eval_recipe(config.augment, with_side(config.model.input_size, size));
     std::unique_ptr<Dataset> larger_grid;
     std::vector<Reading> readings;
     if (arrows && size != trained_size && size % arrows->cell == 0) {
@@ -78,9 +80,10 @@ TestOutput resolution_test(EvalSession& session) {
 std::string describe_resolution(const json& result) {
   std::vector<std::vector<std::string>> rows = {{"positions", "reading", "size px", "tokens", "top-1 %", "95 % interval", "top-5 %", "loss"}};
   for (const auto& row : result.at("results")) {
-    const auto grid = row.at("grid").get<std::vector<int64_t>>();
+    std::string tokens;
+    for (const auto& count : row.at("grid")) tokens += (tokens.empty() ? "" : "x") + std::to_string(count.get<int64_t>());
     rows.push_back({row.at("positions").get<std::string>(), row.at("reading").get<std::string>(), std::to_string(row.at("size")[0].get<int64_t>()),
-                    std::to_string(grid[0]) + "x" + std::to_string(grid[1]), fixed_text(number_in(row, "top1"), 2), interval_text(row, "top1", 2), fixed_text(number_in(row, "top5"), 2),
+                    tokens, fixed_text(number_in(row, "top1"), 2), interval_text(row, "top1", 2), fixed_text(number_in(row, "top5"), 2),
                     fixed_text(number_in(row, "loss"), 4)});
   }
   return aligned_text(rows, 2);

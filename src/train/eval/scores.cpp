@@ -12,10 +12,17 @@ double mean(const std::vector<double>& values) { return values.empty() ? 0 : std
 
 Outcomes outcomes_of(std::span<const Row> rows) {
   Outcomes outcomes;
-  for (const Row& row : rows) {
-    outcomes.top1.push_back(row.correct1() ? 100 : 0);
-    outcomes.top5.push_back(row.correct5() ? 100 : 0);
-    outcomes.loss.push_back(row.loss);
+  for (size_t begin = 0, end; begin < rows.size(); begin = end) {
+    double top1 = 0, top5 = 0, loss = 0;
+    for (end = begin; end < rows.size() && rows[end].sample == rows[begin].sample; ++end) {
+      top1 += rows[end].correct1() ? 100 : 0;
+      top5 += rows[end].correct5() ? 100 : 0;
+      loss += rows[end].loss;
+    }
+    const auto views = static_cast<double>(end - begin);
+    outcomes.top1.push_back(top1 / views);
+    outcomes.top5.push_back(top5 / views);
+    outcomes.loss.push_back(loss / views);
   }
   return outcomes;
 }

@@ -12,10 +12,12 @@ namespace liere {
 
 constexpr uint64_t kBootstrapSeed = 0;  // of every interval: equal evaluations have equal intervals
 
-/// Per row: 100 or 0 for right or wrong, so that means are percent.
+/// Per sample: 100 or 0 for right or wrong, so that means are percent; of samples with several views the mean over these, so that resampling draws whole
+/// samples (a cluster bootstrap: the views of one video are anything but independent).
 struct Outcomes {
   std::vector<double> top1, top5, loss;
 };
+/// Rows in order of (sample, view).
 Outcomes outcomes_of(std::span<const Row> rows);
 /// Sample by sample the mean over repetitions (seeds) on the same samples.
 Outcomes mean_of(const std::vector<Outcomes>& repetitions);

@@ -5,7 +5,7 @@
 #include "core/log.h"
 #include "data/class_names.h"
 #include "data/datasets/factory.h"
-#include "data/recipe_picture.h"
+#include "data/recipes.h"
 #include "data/stage.h"
 #include "train/eval/store.h"
 #include "train/eval/text.h"
@@ -43,8 +43,7 @@ const Dataset& EvalSession::test_set() {
 }
 
 std::unique_ptr<Recipe> EvalSession::recipe() const {
-  const auto& size = trained_.config.model.input_size;
-  return make_eval_recipe(trained_.config.augment, size[0], size[1]);
+  return make_eval_recipe(trained_.config.augment, trained_.config.model.input_size);
 }
 
 EvaluationOptions EvalSession::options(const std::string& title) const {
@@ -53,11 +52,12 @@ EvaluationOptions EvalSession::options(const std::string& title) const {
           .device = trained_.device, .shuffle_seed = std::nullopt, .title = title};
 }
 
-std::vector<Row> EvalSession::evaluate_rows(const Dataset& dataset, const Recipe& recipe, EvaluationOptions options) {
-  std::vector<Row> rows;
-  options.rows = &rows;
+EvaluatedRows EvalSession::evaluate_rows(const Dataset& dataset, const Recipe& recipe, EvaluationOptions options) {
+  EvaluatedRows evaluated;
+  options.rows = &evaluated.rows;
+  if (recipe.views() > 1) options.sample_rows = &evaluated.sample_rows;
   if (!evaluate(trained().model, dataset, recipe, options)) throw Stopped{};
-  return rows;
+  return evaluated;
 }
 
 const Predictions& EvalSession::predictions(bool sample_names) {
@@ -65,10 +65,11 @@ const Predictions& EvalSession::predictions(bool sample_names) {
     auto evaluation = options(labels_ ? "accuracy" : "predict");
     evaluation.labels = labels_;
     const auto plain = recipe();
-    predictions_ = Predictions{evaluate_rows(test_set(), *plain, evaluation), trained_.info.class_names, {}, trained_.config.eval.resamples};
+    auto [rows, sample_rows] = evaluate_rows(test_set(), *plain, evaluation);
+    predictions_ = Predictions{std::move(rows), std::move(sample_rows), trained_.info.class_names, {}, trained_.config.eval.resamples};
   }
   if (sample_names && predictions_->sample_names.empty())
-    for (const Row& row : predictions_->rows) predictions_->sample_names.push_back(test_set().open(row.sample)->info().name);
+    for (const Row& row : predictions_->of_samples()) predictions_->sample_names.push_back(test_set().open(row.sample)->info().name);
   return *predictions_;
 }
 
@@ -82,6 +83,8 @@ json EvalSession::head(const EvalTest& test) {
   if (!test.needs_data) return object;
   const int64_t all = test_set().size();
   object["samples"] = t.config.eval.limit ? std::min(*t.config.eval.limit, all) : all;
+  object["unit"] = sample_unit(t.config);
+  if (const int64_t views = recipe()->views(); views > 1) object["views_per_sample"] = views;
   object["dataset"] = test_set().describe();
   return object;
 }
@@ -90,6 +93,8 @@ json EvalSession::keys(const EvalTest& test) const {
   const auto node = parse_config(dump(trained_.config), "the configuration");
   json data = json::array(), eval = json::object();
   if (test.needs_data) add_lines(*node.find("data"), "data", data);
+  // The views of videos: the one part of the recipe that an evaluation may choose.
+  if (test.needs_data && trained_.config.model.axes() == 3) add_lines(*node.find("augment")->find("clip"), "augment.clip", data);
   for (const auto key : test.keys) {
     json line = json::array();
     if (const auto* value = node.find("eval")->find(key)) add_lines(*value, std::string(key), line);
@@ -101,10 +106,16 @@ json EvalSession::keys(const EvalTest& test) const {
 
 std::vector<int64_t> sizes_to_test(const ExperimentConfig& config) {
   if (!config.eval.sizes.empty()) return config.eval.sizes;
-  const int64_t trained = config.model.input_size[0], patch = config.model.patch[0];
+  const int64_t trained = config.model.input_size.back(), patch = config.model.patch.back();
   std::vector<int64_t> sizes;
   for (double factor : {1.0, 1.5, 2.0, 3.0}) sizes.push_back(std::llround(factor * static_cast<double>(trained) / static_cast<double>(patch)) * patch);
   return sizes;
+}
+
+std::vector<int64_t> with_side(const std::vector<int64_t>& input_size, int64_t side) {
+  auto size = input_size;
+  size[size.size() - 1] = size[size.size() - 2] = side;
+  return size;
 }
 
 json repeated_result(const Outcomes& before, const std::vector<Outcomes>& repetitions, int64_t resamples) {

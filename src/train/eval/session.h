@@ -16,6 +16,11 @@ namespace liere {
 /// Thrown through a test when a stop signal came: nothing has been written by then.
 struct Stopped {};
 
+struct EvaluatedRows {
+  std::vector<Row> rows;
+  std::vector<Row> sample_rows;  // empty with one view
+};
+
 class EvalSession {
  public:
   /// The model's weights and the test set are opened when first needed. `labels`: a test of this call reads labels.
@@ -28,8 +33,8 @@ class EvalSession {
   std::unique_ptr<Recipe> recipe() const;
   EvaluationOptions options(const std::string& title) const;
 
-  /// Throws Stopped.
-  std::vector<Row> evaluate_rows(const Dataset& dataset, const Recipe& recipe, EvaluationOptions options);
+  /// Rows per view, and per sample where there are several views. Throws Stopped.
+  EvaluatedRows evaluate_rows(const Dataset& dataset, const Recipe& recipe, EvaluationOptions options);
   /// At the training size, nothing changed; evaluated once.
   const Predictions& predictions(bool sample_names = false);
 
@@ -47,6 +52,9 @@ class EvalSession {
 
 /// Pixels per side from 1, 1.5, 2 and 3 times the training size, rounded to whole patches, or eval.sizes.
 std::vector<int64_t> sizes_to_test(const ExperimentConfig& config);
+
+/// The training size with its rows and columns (the last two axes) replaced.
+std::vector<int64_t> with_side(const std::vector<int64_t>& input_size, int64_t side);
 
 /// Rotations scrambled or patches permuted, several times: {"after": scores of the mean over the seeds, "seeds": each seed's, "relative_drop" ..}.
 nlohmann::json repeated_result(const Outcomes& before, const std::vector<Outcomes>& repetitions, int64_t resamples);

@@ -8,7 +8,8 @@ namespace liere {
 std::span<const EvalTest> eval_tests() {
   static const std::vector<EvalTest> tests = {
       {"accuracy", "top-1, top-5 and loss with 95 % intervals; samples.csv holds every sample", accuracy_test, describe_accuracy, {"limit", "batch_size", "resamples"}},
-      {"shuffle", "accuracy with each image's patches in random order: is order used at all?", shuffle_test, describe_shuffle, {"limit", "batch_size", "resamples", "shuffle_seeds"}},
+      {"shuffle", "accuracy with each sample's patches in random order: is order used at all?", shuffle_test, describe_shuffle, {"limit", "batch_size", "resamples", "shuffle_seeds"}},
+      {"shuffle-frames", "accuracy with each video's frames in random order: is their order used?", shuffle_frames_test, describe_shuffle, {"limit", "batch_size", "resamples", "shuffle_seeds"}},
       {"resolution", "accuracy over input sizes, with both ways to place tokens", resolution_test, describe_resolution, {"limit", "batch_size", "resamples", "sizes"}},
       {"random-rotations", "accuracy with random orthogonal matrices in place of the rotations: is their geometry used?", random_rotations_test, describe_random_rotations,
        {"limit", "batch_size", "resamples", "shuffle_seeds"}},

@@ -48,6 +48,7 @@ TestOutput confusion_test(const Predictions& predictions);
 TestOutput calibration_test(const Predictions& predictions);
 TestOutput predict_test(const Predictions& predictions);
 TestOutput shuffle_test(EvalSession& session);
+TestOutput shuffle_frames_test(EvalSession& session);
 TestOutput resolution_test(EvalSession& session);
 TestOutput random_rotations_test(EvalSession& session);
 TestOutput orthogonality_test(EvalSession& session);

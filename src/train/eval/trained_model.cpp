@@ -19,7 +19,7 @@ TrainedModel open_trained(const std::string& checkpoint, const std::vector<std::
   if (const auto lines = compare_identity(identity_lines(trained.config), trained.info.identity_lines); !lines.empty()) {
     std::string message = "these keys are part of what was trained and cannot be changed in an evaluation:";
     for (const auto& line : lines) message += "\n  " + line;
-    throw ConfigError(message + "\nLeave them out; data.root, eval.*, loader.*, device and threads may be set.");
+    throw ConfigError(message + "\nLeave them out; data.root, eval.*, loader.*, augment.clip.segments and .crops, device and threads may be set.");
   }
   trained.device = open_device(trained.config);
   return trained;

@@ -26,8 +26,10 @@ json to_json(const StepReport& r) {
 }
 
 json to_json(const EvaluationReport& r) {
-  return {{"event", "eval"}, {"epoch", r.epoch}, {"step", r.step}, {"samples", r.samples}, {"split", r.split}, {"top1", r.result.top1()},
+  json object = {{"event", "eval"}, {"epoch", r.epoch}, {"step", r.step}, {"samples", r.samples}, {"split", r.split}, {"top1", r.result.top1()},
           {"top5", r.result.top5()}, {"loss", finite(r.result.loss())}, {"count", r.result.count}, {"train_loss", finite(r.train_loss)}, {"lr", finite(r.lr)}};
+  if (r.videos) object.update({{"video_top1", r.videos->top1()}, {"video_top5", r.videos->top5()}, {"video_loss", finite(r.videos->loss())}, {"videos", r.videos->count}});
+  return object;
 }
 
 }  // namespace liere

@@ -37,6 +37,7 @@ struct EvaluationReport {
   double lr = 0;
   bool best = false;
   std::string split = "test";
+  std::optional<Classification> videos;      // where `result` is of several views of each: of the mean of their probabilities
 };
 
 /// The objects of metrics.jsonl: {"event": "train", ...} and {"event": "eval", ...}; docs/watching.md lists the keys.

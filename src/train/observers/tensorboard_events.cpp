@@ -40,6 +40,8 @@ constexpr Tag kEvalTags[] = {
     {"top1", "/top1", "Top-1 accuracy in percent."},
     {"top5", "/top5", "Top-5 accuracy in percent."},
     {"loss", "/loss", "Cross entropy: mean over the samples."},
+    {"video_top1", "/video_top1", "Top-1 accuracy in percent of the mean of each video's views."},
+    {"video_loss", "/video_loss", "Cross entropy of the mean of each video's views."},
 };
 
 double now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
