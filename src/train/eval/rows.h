@@ -28,10 +28,10 @@ struct Row {
 /// Rows in order of (sample, view), and what their numbers mean.
 struct Predictions {
   std::vector<Row> rows;
-  std::vector<Row> sample_rows = {};      // of samples with several views: of the mean of their probabilities; else empty
   std::vector<std::string> class_names;
   std::vector<std::string> sample_names;  // one per sample where a test asked for them
   int64_t resamples = 1000;               // eval.resamples
+  std::vector<Row> sample_rows = {};      // of samples with several views: of the mean of their probabilities; else empty
 
   /// One row per sample.
   const std::vector<Row>& of_samples() const { return sample_rows.empty() ? rows : sample_rows; }

@@ -66,7 +66,7 @@ const Predictions& EvalSession::predictions(bool sample_names) {
     evaluation.labels = labels_;
     const auto plain = recipe();
     auto [rows, sample_rows] = evaluate_rows(test_set(), *plain, evaluation);
-    predictions_ = Predictions{std::move(rows), std::move(sample_rows), trained_.info.class_names, {}, trained_.config.eval.resamples};
+    predictions_ = Predictions{std::move(rows), trained_.info.class_names, {}, trained_.config.eval.resamples, std::move(sample_rows)};
   }
   if (sample_names && predictions_->sample_names.empty())
     for (const Row& row : predictions_->of_samples()) predictions_->sample_names.push_back(test_set().open(row.sample)->info().name);
