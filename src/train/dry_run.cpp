@@ -15,7 +15,7 @@ int64_t training_samples(const ExperimentConfig& config) {
   int64_t size = nominal_train_size(config.data.dataset);
   try {
     size = make_dataset(config.data.dataset, Split::kTrain)->size();
-  } catch (const DataError& error) {
+  } catch (const Error& error) {  // absent data, or a build that cannot read them
     log_warning(std::string(error.what()) + " Assuming " + format_count(size) + " training " + sample_unit(config) + ".");
   }
   return static_cast<int64_t>(ablation_subset(size, config.data.fraction).size());

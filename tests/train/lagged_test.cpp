@@ -146,7 +146,7 @@ TEST_CASE("lagged: the same run bit for bit, metric files included, without and 
     CHECK(lagged.state.step == 18);
     CHECK(lagged.state.skipped == direct.state.skipped);
     CHECK(lagged.state.loss_sum == direct.state.loss_sum);
-    CHECK(lagged.state.evaluated.loss_sum == direct.state.evaluated.loss_sum);
+    CHECK(lagged.state.evaluated.views.loss_sum == direct.state.evaluated.views.loss_sum);
     CHECK(lagged.updates == 18 - lagged.state.skipped);
     CHECK(direct.updates == lagged.updates);
     const auto checkpoints = list_checkpoints(folder.path() / "direct");

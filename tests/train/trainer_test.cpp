@@ -149,7 +149,7 @@ TEST_CASE("evaluation: counts each sample once, is independent of the batch size
     CHECK(results.back()["top1"] == results[0]["top1"]);
     CHECK(results.back()["loss"].get<double>() == Approx(results[0]["loss"].get<double>()).epsilon(1e-5));
   }
-  CHECK(results[0]["top1"].get<double>() == Approx(trainer.state().evaluated.top1()));
+  CHECK(results[0]["top1"].get<double>() == Approx(trainer.state().evaluated.views.top1()));
   auto trained = load_trained(run.string(), {"eval.limit=20", "eval.sizes=[60,84]"});
   const auto shuffled = run_eval_test(trained, "shuffle", "");
   CHECK(shuffled["seeds"].size() == 3);
