@@ -108,6 +108,7 @@ struct DataConfig {
   DatasetConfig dataset;
   double fraction = 1.0;   // of the training set: the data ablation of the paper
   int64_t holdout = 0;     // training samples kept for validation
+  bool balance = false;    // classes equally often
   bool drop_last = false;  // leave out an epoch's incomplete last batch
   std::optional<std::string> stage;
 };
@@ -115,6 +116,7 @@ template <class V> void fields(V& v, DataConfig& c) {
   v.flatten(c.dataset);
   v("fraction", c.fraction, "part of the training set that is used: the first entries of a permutation with seed 42, as the released code draws it", FieldRule{.low = 0, .high = 1, .low_open = true});
   v("holdout", c.holdout, "training samples, evenly from all classes and the same for every seed and fraction, that are kept out of training: evaluations during training and the best checkpoint use them, the test set is measured once at the end", at_least(0));
+  v("balance", c.balance, "show every class equally often in each epoch: of large classes a random part, small ones repeated (by the label, with several labels by the first of them that the data set calls its label)");
   v("drop_last", c.drop_last, "leave out the incomplete last batch of an epoch");
   v("stage", c.stage, "folder on this node's own disk to which packed data (CIFAR's files, ImageNet's indexed archives) are copied once and read from (default: read where they are)", not_identity());
 }

@@ -15,6 +15,7 @@ struct SourceInfo {
   FrameShape shape;      // of the whole sample
   int64_t label = 0;
   std::string name;      // for messages: "train.bin[17]", "arrows test 4"
+  std::vector<float> targets = {};  // of a multi-label data set: 0 or 1 for each class
 };
 
 struct Request {
@@ -38,6 +39,10 @@ class Dataset {
   /// Label without decoding.
   virtual int64_t label(int64_t index) const = 0;
   virtual const std::vector<std::string>& class_names() const = 0;
+  /// Whether each class is a yes or no of its own, given by SourceInfo::targets, in place of one label per sample.
+  virtual bool multi_label() const { return false; }
+  /// Whom a sample is of, where several may be of the same (a patient): intervals resample these. Any text; empty: the sample itself.
+  virtual std::string group(int64_t index) const { return {}; }
   /// One line for the log: "CIFAR-100 train: 50,000 images 32x32, 100 classes, md5 ... (official)".
   virtual std::string describe() const = 0;
   /// Whether the samples are encoded files, of which only decoding each tells that it is sound.

@@ -134,6 +134,7 @@ bool Loader::State::open_batch() {
                                     : torch::empty({size, shape.channels, shape.frames, shape.height, shape.width}, memory.dtype(torch::kFloat32));
     for (auto* tensor : {&batch.labels_B, &batch.indices_B, &batch.views_B}) *tensor = torch::empty({size}, memory.dtype(torch::kInt64));
     batch.weights_B = torch::empty({size}, memory.dtype(torch::kFloat32));
+    if (dataset.multi_label()) batch.targets_BC = torch::zeros({size, static_cast<int64_t>(dataset.class_names().size())}, memory.dtype(torch::kFloat32));
     if (!work.slots.empty()) batch.slots_B = torch::empty({size}, torch::kInt64);
     for (int64_t row = 0; row < size; ++row) {
       const bool real = row < rows;
@@ -188,6 +189,11 @@ void Loader::State::load_sample(Pending& pending, int64_t row, int64_t index, Op
   float* input = pending.batch.input.mutable_data_ptr<float>() + row * recipe.output_shape().elements();
   fill_input(plan, sample.source->decode(plan.request), recipe, sample.name, input);
   pending.batch.labels_B.mutable_data_ptr<int64_t>()[row] = sample.info.label;
+  if (auto& targets_BC = pending.batch.targets_BC; targets_BC.defined()) {
+    if (static_cast<int64_t>(sample.info.targets.size()) != targets_BC.size(1))
+      throw DataError(sample.name + ": " + std::to_string(sample.info.targets.size()) + " labels, expected one for each of the " + std::to_string(targets_BC.size(1)) + " classes");
+    std::copy(sample.info.targets.begin(), sample.info.targets.end(), targets_BC.mutable_data_ptr<float>() + row * targets_BC.size(1));
+  }
   pending.batch.indices_B.mutable_data_ptr<int64_t>()[row] = index;
 }
 

@@ -19,6 +19,7 @@ namespace liere {
 struct Batch {
   torch::Tensor input;      // float32 [B, C, H, W], or [B, C, T, H, W] where the recipe's output has more than one frame
   torch::Tensor labels_B;   // int64
+  torch::Tensor targets_BC; // float32: 0 or 1 for each class of a multi-label data set; else undefined
   torch::Tensor weights_B;  // float32: 1 for a sample, 0 for padding
   torch::Tensor indices_B;  // int64: sample of the dataset
   torch::Tensor views_B;    // int64: view of the sample

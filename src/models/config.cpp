@@ -57,6 +57,21 @@ void check_input(const VitConfig& c) {
                         std::to_string(axis) + "; choose sizes that are multiples of the patch.");
 }
 
+void check_field_of_view(const VitConfig& c) {
+  const bool physical = std::visit(
+      [](const auto& p) {
+        if constexpr (requires { p.positions; }) return p.positions == PositionRule::kPhysical;
+        else return false;
+      },
+      c.position);
+  if (physical && c.field_of_view.empty())
+    throw ConfigError("model.position.positions is physical, but model.field_of_view is not given. Give the millimetres that an input shows along each axis, such as [160, 220, 220].");
+  if (!c.field_of_view.empty() && c.field_of_view.size() != c.input_size.size())
+    throw ConfigError("model.field_of_view has " + std::to_string(c.field_of_view.size()) + " axes and model.input_size " + text(c.axes()) + "; give one extent per axis.");
+  if (c.reference_extent && c.field_of_view.empty())
+    throw ConfigError("model.reference_extent is given, but model.field_of_view is not: give both, or neither.");
+}
+
 void require_even(const VitConfig& c, const char* kind) {
   if (c.head_dim() % 2 != 0)
     throw ConfigError("model.position.kind: " + std::string(kind) + " turns pairs of channels, but the head dimension (width / heads) is " +
@@ -87,6 +102,7 @@ void check_position(const VitConfig&, const NoPositionConfig&) {}
 void VitConfig::resolve() {
   resolve_sizes(*this);
   check_input(*this);
+  check_field_of_view(*this);
   if (*width % *heads != 0)
     throw ConfigError("model.heads " + text(*heads) + " does not divide model.width " + text(*width) + "; every head needs width / heads channels.");
   std::visit([this](const auto& p) { check_position(*this, p); }, position);

@@ -20,11 +20,11 @@ struct EnumNames<Share> {
 };
 
 /// How token i of m along an axis, m0 at training, gets its position.
-enum class PositionRule { kSequential, kFixed, kIndex };
+enum class PositionRule { kSequential, kFixed, kIndex, kPhysical };
 template <>
 struct EnumNames<PositionRule> {
   static constexpr std::pair<PositionRule, std::string_view> values[] = {
-      {PositionRule::kSequential, "sequential"}, {PositionRule::kFixed, "fixed"}, {PositionRule::kIndex, "index"}};
+      {PositionRule::kSequential, "sequential"}, {PositionRule::kFixed, "fixed"}, {PositionRule::kIndex, "index"}, {PositionRule::kPhysical, "physical"}};
 };
 
 struct NoPositionConfig {
@@ -65,7 +65,7 @@ constexpr auto kShare = "share the learned parameters over nothing, layers, head
 constexpr auto kInitScale = "learned parameters start in U[0, init_scale)";
 constexpr auto kAbsolute = "add a learned absolute table to the tokens as well";
 constexpr auto kPositions =
-    "token positions: sequential (0..1 at the training size, growing with the picture), fixed (always 0..1), index (0, 1, 2, ... per axis)";
+    "token positions: sequential (0..1 at the training size, growing with the picture), fixed (always 0..1), index (0, 1, 2, ... per axis), physical (centres of the tokens in model.field_of_view, in units of model.reference_extent)";
 }  // namespace position_field
 
 template <class V>
@@ -119,6 +119,8 @@ struct VitConfig {
   std::optional<int64_t> width, depth, heads, mlp;  // from the preset when absent; resolve() fills them
   double dropout = 0.1;
   Pool pool = Pool::kCls;
+  std::vector<double> field_of_view;
+  std::optional<double> reference_extent;
   double norm_eps = 1e-5;
   bool qkv_bias = false;
   std::optional<double> layer_scale;
@@ -138,6 +140,8 @@ void fields(V& v, VitConfig& c) {
   v("input_size", c.input_size, "training size per axis: [length], [rows, columns] or [frames, rows, columns]", at_least(1));
   v("patch", c.patch, "patch size per axis", at_least(1));
   v("channels", c.channels, "input channels", between(1, 64));
+  v("field_of_view", c.field_of_view, "of positions: physical: what an input shows along each axis in millimetres, such as [160, 220, 220] (the same for all samples; default: not known)", positive());
+  v("reference_extent", c.reference_extent, "of positions: physical: the millimetres that are 1 (default: the largest of field_of_view)", positive());
   v("width", c.width, "token width (preset custom only)", at_least(1));
   v("depth", c.depth, "transformer blocks (preset custom only)", at_least(1));
   v("heads", c.heads, "attention heads (preset custom only)", at_least(1));

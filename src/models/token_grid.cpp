@@ -12,8 +12,10 @@ int64_t TokenGrid::tokens() const {
 
 namespace {
 
-double axis_position(int64_t i, int64_t now, int64_t trained, PositionRule rule) {
+double axis_position(const TokenGrid& grid, int64_t axis, int64_t i, PositionRule rule) {
+  const int64_t now = grid.now[axis], trained = grid.trained[axis];
   if (rule == PositionRule::kIndex) return static_cast<double>(i);
+  if (rule == PositionRule::kPhysical) return (static_cast<double>(i) + 0.5) / static_cast<double>(now) * grid.extent[axis];
   if (now == 1) return 0;
   const double extent = rule == PositionRule::kFixed ? 1.0 : static_cast<double>(now) / static_cast<double>(trained);
   return static_cast<double>(i) * extent / static_cast<double>(now - 1);
@@ -25,6 +27,8 @@ torch::Tensor grid_positions(const TokenGrid& grid, PositionRule rule, torch::Dt
   if (grid.trained.size() != grid.now.size())
     throw ConfigError("A token grid of " + std::to_string(grid.now.size()) + " axes was given to a model trained on " +
                       std::to_string(grid.trained.size()) + " axes.");
+  if (rule == PositionRule::kPhysical && grid.extent.size() != grid.now.size())
+    throw ConfigError("Physical positions need model.field_of_view, which this model does not have.");
   const int64_t axes = grid.axes();
   auto positions_Nn = at::empty({grid.tokens(), axes}, at::kDouble);
   int64_t inner = 1;  // tokens from one index of the axis to the next; the last axis runs fastest
@@ -32,7 +36,7 @@ torch::Tensor grid_positions(const TokenGrid& grid, PositionRule rule, torch::Dt
   for (int64_t axis = axes - 1; axis >= 0; --axis) {
     const int64_t now = grid.now[axis];
     for (int64_t token = 0; token < grid.tokens(); ++token)
-      out[token * axes + axis] = axis_position(token / inner % now, now, grid.trained[axis], rule);
+      out[token * axes + axis] = axis_position(grid, axis, token / inner % now, rule);
     inner *= now;
   }
   return positions_Nn.to(dtype);

@@ -13,6 +13,7 @@ namespace liere {
 struct TokenGrid {
   std::vector<int64_t> now;      // tokens per axis of this input
   std::vector<int64_t> trained;  // tokens per axis at the training size
+  std::vector<double> extent = {};  // of the field of view per axis, in reference extents; empty where it is not known
   int64_t tokens() const;
   int64_t axes() const { return static_cast<int64_t>(now.size()); }
   bool operator==(const TokenGrid&) const = default;
@@ -22,7 +23,8 @@ struct TokenGrid {
 ///   sequential: i * (m / m0) / (m - 1)   (end-inclusive linspace from 0 to m / m0)
 ///   fixed:      i / (m - 1)
 ///   index:      i
-/// m = 1 gives 0. dtype float32 or float64 (computed in float64, rounded once).
+///   physical:   (i + 1/2) / m * extent                            centres of the tokens; the extent is that of the field of view whatever m is
+/// m = 1 gives 0 but for physical. dtype float32 or float64 (computed in float64, rounded once).
 torch::Tensor grid_positions(const TokenGrid& grid, PositionRule rule, torch::Dtype dtype);
 
 }  // namespace liere

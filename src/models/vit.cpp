@@ -1,5 +1,7 @@
 #include "models/vit.h"
 
+#include <algorithm>
+
 #include "core/check.h"
 #include "models/block.h"
 #include "models/initialize.h"
@@ -66,6 +68,8 @@ TokenGrid VitImpl::grid(const std::vector<int64_t>& input_size) const {
                         "; choose a size that is a multiple of the patch.");
     grid.now.push_back(input_size[axis] / patch);
     grid.trained.push_back(config_.input_size[axis] / patch);
+    if (!config_.field_of_view.empty())
+      grid.extent.push_back(config_.field_of_view[axis] / config_.reference_extent.value_or(*std::max_element(config_.field_of_view.begin(), config_.field_of_view.end())));
   }
   return grid;
 }

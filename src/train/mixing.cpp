@@ -32,12 +32,16 @@ torch::Tensor mix_inputs(const torch::Tensor& x, const Mix& mix, MixPairing pair
   return with_unpaired(mixed, x);
 }
 
+torch::Tensor mix_targets(const torch::Tensor& targets_BC, const Mix& mix, MixPairing pairing) {
+  if (mix.kind == Mix::Kind::kNone || targets_BC.size(0) == 0) return targets_BC;
+  const auto [rows, partners] = pair_rows(targets_BC, pairing);
+  return with_unpaired(rows * mix.lambda + partners * (1 - mix.lambda), targets_BC);
+}
+
 torch::Tensor mixed_targets(const torch::Tensor& labels_B, int64_t classes, double label_smoothing, const Mix& mix, MixPairing pairing, torch::Dtype dtype) {
   const double off = label_smoothing / static_cast<double>(classes), on = 1 - label_smoothing + off;
   const auto targets_BC = at::full({labels_B.size(0), classes}, off, labels_B.options().dtype(dtype)).scatter_(1, labels_B.unsqueeze(1), on);
-  if (mix.kind == Mix::Kind::kNone || labels_B.size(0) == 0) return targets_BC;
-  const auto [rows, partners] = pair_rows(targets_BC, pairing);
-  return with_unpaired(rows * mix.lambda + partners * (1 - mix.lambda), targets_BC);
+  return mix_targets(targets_BC, mix, pairing);
 }
 
 }  // namespace liere

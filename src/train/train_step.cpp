@@ -62,9 +62,16 @@ torch::Tensor micro_step(Vit& model, const ExperimentConfig& config, torch::Devi
     AutocastScope autocast(device.type(), config.train.precision == Precision::kBf16);
     const auto logits_BC = model->forward(input, rotations, options);
     const auto wide_BC = logits_BC.to(torch::promoteTypes(logits_BC.scalar_type(), torch::kFloat32));
-    const auto sum = mix.kind == Mix::Kind::kNone
-                         ? loss_sum(config.loss, wide_BC, labels_B)
-                         : soft_loss_sum(config.loss, wide_BC, mixed_targets(labels_B, wide_BC.size(1), config.loss.label_smoothing, mix, pairing, wide_BC.scalar_type()));
+    torch::Tensor sum;
+    if (batch.targets_BC.defined()) {
+      const double smoothing = config.loss.label_smoothing;
+      const auto targets_BC = batch.targets_BC.to(device, wide_BC.scalar_type(), /*non_blocking=*/true) * (1 - smoothing) + smoothing / 2;
+      sum = soft_loss_sum(config.loss, wide_BC, mix_targets(targets_BC, mix, pairing));
+    } else if (mix.kind == Mix::Kind::kNone) {
+      sum = loss_sum(config.loss, wide_BC, labels_B);
+    } else {
+      sum = soft_loss_sum(config.loss, wide_BC, mixed_targets(labels_B, wide_BC.size(1), config.loss.label_smoothing, mix, pairing, wide_BC.scalar_type()));
+    }
     loss = sum / static_cast<double>(global_count);
   }
   loss.backward();
@@ -81,6 +88,7 @@ void Trainer::try_micro_batch(int64_t micro_batch) {
   Batch batch;
   batch.input = torch::zeros(shape);
   batch.labels_B = torch::zeros({micro_batch}, torch::kInt64);
+  if (parts_.train_set->multi_label()) batch.targets_BC = torch::zeros({micro_batch, static_cast<int64_t>(parts_.train_set->class_names().size())});
   batch.slots_B = torch::arange(micro_batch, torch::kInt64);
   const auto grid = training_grid();
   const auto rotations = parts_.model->position().rotations(grid, /*with_gradient=*/true);
@@ -156,9 +164,11 @@ void Trainer::queue_recorded(const StepReport& report) {
   for (size_t part = 0; part < parts; ++part) {
     const auto batch = next_batch();
     if (r.inputs.size() < parts)
-      r.inputs.push_back({.input = torch::empty_like(batch.input, device_), .labels_B = torch::empty_like(batch.labels_B, device_), .slots_B = batch.slots_B});
+      r.inputs.push_back({.input = torch::empty_like(batch.input, device_), .labels_B = torch::empty_like(batch.labels_B, device_),
+                          .targets_BC = batch.targets_BC.defined() ? torch::empty_like(batch.targets_BC, device_) : torch::Tensor(), .slots_B = batch.slots_B});
     r.inputs[part].input.copy_(batch.input, /*non_blocking=*/true);
     r.inputs[part].labels_B.copy_(batch.labels_B, /*non_blocking=*/true);
+    if (batch.targets_BC.defined()) r.inputs[part].targets_BC.copy_(batch.targets_BC, /*non_blocking=*/true);
     batches_->prefetch();
   }
   r.step.fill_(state_.step);

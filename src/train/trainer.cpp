@@ -22,6 +22,12 @@ Experiment with_digests(Experiment experiment) {
   return experiment;
 }
 
+std::vector<int64_t> labels_of(const Dataset& dataset, const std::vector<int64_t>& indices) {
+  std::vector<int64_t> labels;
+  for (const int64_t index : indices) labels.push_back(dataset.label(index));
+  return labels;
+}
+
 }  // namespace
 
 Trainer::Trainer(const Experiment& experiment, torch::Device device)
@@ -29,7 +35,7 @@ Trainer::Trainer(const Experiment& experiment, torch::Device device)
       config_(experiment_.config),
       device_(device),
       parts_(config_, device),
-      sampler_(parts_.train_indices, config_.train.batch_size, config_.data.drop_last, config_.seed),
+      sampler_(parts_.train_indices, config_.train.batch_size, config_.data.drop_last, config_.seed, config_.data.balance ? labels_of(*parts_.train_set, parts_.train_indices) : std::vector<int64_t>{}),
       plan_{static_cast<int64_t>(parts_.train_indices.size()), config_.train.batch_size, *config_.train.micro_batch, sampler_.steps_per_epoch()},
       schedule_(config_.schedule, parts_.optimizer->peak_lr(), sampler_.steps_per_epoch(), config_.train.epochs),
       lagged_(!device.is_cpu()),

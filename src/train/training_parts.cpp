@@ -34,6 +34,7 @@ TrainingParts::TrainingParts(const ExperimentConfig& config, torch::Device devic
   }
   if (train_indices.empty())
     throw ConfigError("data.fraction = " + std::to_string(config.data.fraction) + " and data.holdout = " + std::to_string(config.data.holdout) + " leave no training samples.");
+  check_loss(config.loss, static_cast<int64_t>(train_set->class_names().size()), train_set->multi_label());
   model = Vit(config.model, static_cast<int64_t>(train_set->class_names().size()));
   model->initialize(config.seed);
   model->to(device, parameter_dtype(config.train.precision));

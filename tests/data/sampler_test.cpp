@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <numeric>
+#include <set>
 
 #include "core/check.h"
 #include "core/rng.h"
@@ -114,4 +116,38 @@ TEST_CASE("the data ablation keeps the floor of fraction times n, each subset in
   CHECK_THROWS_AS(ablation_subset(10, 0), DataError);
   CHECK_THROWS_AS(ablation_subset(10, 1.1), DataError);
   CHECK_THROWS_AS(ablation_subset(int64_t(1) << 32, 0.5), DataError);
+}
+
+TEST_CASE("a balanced sampler shows every class equally often, large ones in part, small ones repeatedly", "[sampler]") {
+  std::vector<int64_t> indices, labels;
+  for (int64_t i = 0; i < 100; ++i) {
+    indices.push_back(1000 + i);
+    labels.push_back(i < 80 ? 7 : i < 97 ? 3 : 5);  // 80, 17 and 3 samples
+  }
+  const Sampler sampler(indices, 8, /*drop_last=*/false, /*seed=*/1, labels);
+  const Sampler again(indices, 8, false, 1, labels);
+  CHECK(sampler.steps_per_epoch() == 13);
+  std::set<int64_t> seen_of_large;
+  for (int64_t epoch = 0; epoch < 6; ++epoch) {
+    std::map<int64_t, int64_t> of_class, of_sample;
+    std::vector<int64_t> order;
+    for (int64_t step = 0; step < sampler.steps_per_epoch(); ++step) {
+      const auto batch = sampler.batch({epoch, step});
+      CHECK(batch == again.batch({epoch, step}));
+      for (const int64_t sample : batch) {
+        order.push_back(labels[static_cast<size_t>(sample - 1000)]);
+        ++of_class[order.back()];
+        ++of_sample[sample];
+        if (order.back() == 7) seen_of_large.insert(sample);
+      }
+    }
+    CHECK(order.size() == 100);
+    for (const auto& [label, count] : of_class) CHECK((count == 33 || count == 34));
+    for (const auto& [sample, count] : of_sample) {
+      const int64_t label = labels[static_cast<size_t>(sample - 1000)];
+      CHECK(count <= (label == 7 ? 1 : label == 3 ? 2 : 12));  // no sample comes again before all of its class have come
+    }
+    CHECK_FALSE(std::is_sorted(order.begin(), order.end()));
+  }
+  CHECK(seen_of_large.size() > 70);  // another part in each epoch
 }

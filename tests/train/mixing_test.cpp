@@ -1,5 +1,6 @@
 // Mixup and CutMix on tensors, targets and losses, the average of the weights: against goldens of the released code and against their equations.
 #include "core/safetensors.h"
+#include "core/check.h"
 #include "support/catch.h"
 #include "support/fixtures.h"
 #include "train/ema.h"
@@ -88,6 +89,31 @@ TEST_CASE("losses: hard labels, smoothing and soft targets agree, binary cross-e
     const auto by_hand = -(targets * s.log() + (1 - targets) * (1 - s).log()).mean(1).sum();
     CHECK(loss_sum(binary, logits, labels).item<double>() == Approx(by_hand.item<double>()).epsilon(1e-12));
   }
+}
+
+TEST_CASE("several labels a sample: weighted binary cross-entropy, smoothing and mixing follow their equations", "[loss]") {
+  torch::manual_seed(4);
+  const auto logits = torch::randn({4, 3}, torch::kDouble);
+  const auto targets = torch::tensor({1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 1.0, 0.0}, torch::kDouble).view({4, 3});
+  LossConfig config{LossKind::kBinaryCrossEntropy, 0, {2.5, 1.0, 0.5}};
+  const auto s = logits.sigmoid(), weight = torch::tensor({2.5, 1.0, 0.5}, torch::kDouble);
+  const auto by_hand = -(weight * targets * s.log() + (1 - targets) * (1 - s).log()).mean(1).sum();
+  CHECK(soft_loss_sum(config, logits, targets).item<double>() == Approx(by_hand.item<double>()).epsilon(1e-12));
+  config.pos_weight = {2.5};
+  const auto one = -(2.5 * targets * s.log() + (1 - targets) * (1 - s).log()).mean(1).sum();
+  CHECK(soft_loss_sum(config, logits, targets).item<double>() == Approx(one.item<double>()).epsilon(1e-12));
+  Mix mix;
+  mix.kind = Mix::Kind::kMixup;
+  mix.lambda = 0.7;
+  const auto mixed = mix_targets(targets, mix, MixPairing::kNeighbour);
+  CHECK(torch::allclose(mixed[0], 0.7 * targets[0] + 0.3 * targets[1]));
+  CHECK(torch::allclose(mixed[3], 0.7 * targets[3] + 0.3 * targets[2]));
+
+  CHECK_NOTHROW(check_loss(config, 3, true));
+  config.pos_weight = {1, 2};
+  CHECK_THROWS_AS(check_loss(config, 3, true), ConfigError);
+  CHECK_THROWS_AS(check_loss({LossKind::kCrossEntropy}, 3, true), ConfigError);
+  CHECK_THROWS_AS(check_loss({LossKind::kCrossEntropy, 0, {2.0}}, 3, false), ConfigError);
 }
 
 TEST_CASE("the average of the weights follows its equation, with and without warm-up, and weights can be swapped", "[ema]") {

@@ -27,7 +27,7 @@ class PositionRuleScope {
 
 std::vector<std::optional<PositionRule>> rules_to_test(const PositionConfig& position) {
   const auto rule = position_rule(position);
-  if (!rule || *rule == PositionRule::kIndex) return {rule};
+  if (!rule || *rule == PositionRule::kIndex || *rule == PositionRule::kPhysical) return {rule};
   return {PositionRule::kSequential, PositionRule::kFixed};
 }
 
