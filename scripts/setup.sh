@@ -15,7 +15,7 @@ libraries=(ca-certificates libyaml-cpp-dev libspdlog-dev libcli11-dev catch2 nlo
 
 # The NVIDIA wheels that libtorch_cpu.so itself loads (libcudart, libcupti), where there is no nvcc; with nvcc pip brings all that torch depends on.
 cpu_wheels=("torch==$torch_version" nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
-cpu_disk_mb=4000 cuda_disk_mb=10000 apt_disk_mb=1200 # .venv with the wheels while they are unpacked, and the build
+cpu_disk_mb=4000 cuda_disk_mb=10000 apt_disk_mb=1600 # .venv with the wheels while they are unpacked, and the build
 
 find_missing_packages() {
   local entry installed
