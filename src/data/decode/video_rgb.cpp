@@ -7,7 +7,7 @@ extern "C" {
 #include <libswscale/swscale.h>
 }
 
-#include <vector>
+#include <cstring>
 
 #include "core/check.h"
 #include "data/decode/video_stream.h"
@@ -15,7 +15,7 @@ extern "C" {
 namespace liere {
 namespace {
 
-constexpr int kFlags = SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_BITEXACT;
+constexpr int kFlags = SWS_BILINEAR | SWS_BITEXACT;
 
 /// The formats with full range in their name are deprecated: the same planes without it, and whether the range is full.
 AVPixelFormat without_range(int format, bool& full) {
@@ -55,13 +55,13 @@ void RgbConverter::convert(const AVFrame& picture, uint8_t* rgb, const std::stri
   }
   // RGB has no matrix to choose: the call refuses it, and nothing is to be set.
   sws_setColorspaceDetails(context_, sws_getCoefficients(matrix_of(picture.colorspace)), full ? 1 : 0, sws_getCoefficients(SWS_CS_DEFAULT), 1, 0, 1 << 16, 1 << 16);
-  // Its loops may write some bytes behind a row: only the last row of the buffer has nothing of ours behind it.
-  const size_t row_bytes = size_t(3) * picture.width;
-  std::vector<uint8_t> padded(row_bytes * picture.height + 64);
-  uint8_t* const planes[4] = {padded.data(), nullptr, nullptr, nullptr};
+  // Its loops may write some bytes behind a row; behind the last one is nothing of ours, so it goes through a buffer of its own size.
+  const size_t row_bytes = size_t(3) * picture.width, bytes = row_bytes * picture.height;
+  buffer_.resize(bytes + 64);
+  uint8_t* const planes[4] = {buffer_.data(), nullptr, nullptr, nullptr};
   const int strides[4] = {static_cast<int>(row_bytes), 0, 0, 0};
   if (sws_scale(context_, picture.data, picture.linesize, 0, picture.height, planes, strides) != picture.height) throw DataError(name + ": a picture could not be converted to RGB; fetch the file again.");
-  std::copy(padded.begin(), padded.begin() + static_cast<int64_t>(row_bytes * picture.height), rgb);
+  std::memcpy(rgb, buffer_.data(), bytes);
 }
 
 }  // namespace liere

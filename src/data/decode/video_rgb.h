@@ -1,11 +1,13 @@
-// Decoded planes -> RGB by libswscale, always in one way: chroma is interpolated bilinearly to the pixels of luma, sums are exact (accurate_rnd, full_chroma_int) and the same on
-// every processor (bitexact). Matrix and range are those that the stream names, BT.601 and 16..235 where it names none, whatever the picture's size: that is what
-// libswscale gives all loaders by default.
+// Decoded planes -> RGB by libswscale, always in one way: bilinear, without accurate_rnd and full_chroma_int. For pictures of even height that is its direct conversion
+// (chroma of the nearest pixel, sums cut off), which PyAV, torchvision, decord and OpenCV use as well: equal to PyAV's bit for bit, 0.03 ms for 320x240. The exact sums would be
+// 0.28 to 0.38 ms, brighter by one level on average, and like nobody else's. Matrix and range are those that the stream names, BT.601 and 16..235 where it names none,
+// whatever the picture's size.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 struct AVFrame;
 struct SwsContext;
@@ -23,6 +25,7 @@ class RgbConverter {
 
  private:
   SwsContext* context_ = nullptr;
+  std::vector<uint8_t> buffer_;
 };
 
 }  // namespace liere

@@ -207,6 +207,7 @@ void VideoStream::State::open_codec() {
   codec->thread_count = 1;
   codec->max_pixels = limits.max_pixels;
   codec->err_recognition = AV_EF_EXPLODE;
+  codec->flags |= AV_CODEC_FLAG_BITEXACT;
   codec->pkt_timebase = format->streams[stream]->time_base;
   // Without it H.264 streams that do not state how far pictures are reordered lose the first of them.
   if (parameters.codec_id == AV_CODEC_ID_H264) codec->strict_std_compliance = FF_COMPLIANCE_STRICT;
