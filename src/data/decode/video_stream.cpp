@@ -107,6 +107,8 @@ void silence_libav() {
   std::call_once(once, [] { av_log_set_callback(listen); });
 }
 
+std::pair<int64_t, int64_t> picture_size(const AVFrame& picture) { return {picture.height, picture.width}; }
+
 std::string video_decoder_version() {
   const unsigned version = avcodec_version();
   return "libavcodec " + std::to_string(version >> 16) + "." + std::to_string(version >> 8 & 255) + "." + std::to_string(version & 255) + ", rules " + std::to_string(kRules);
@@ -286,5 +288,14 @@ Picture VideoStream::next() {
   }
 }
 
+}  // namespace liere
+#else
+namespace liere {
+struct VideoStream::State {};
+std::string video_decoder_version() { return "none"; }
+std::pair<int64_t, int64_t> picture_size(const AVFrame&) { return {}; }
+VideoStream::VideoStream(const std::string&, const std::string&, const VideoLimits&) {}
+VideoStream::~VideoStream() = default;
+Picture VideoStream::next() { return nullptr; }
 }  // namespace liere
 #endif

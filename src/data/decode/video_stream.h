@@ -15,6 +15,9 @@ namespace liere {
 /// A decoded picture: planes as the codec left them, shared with it.
 using Picture = std::shared_ptr<AVFrame>;
 
+/// Rows and columns.
+std::pair<int64_t, int64_t> picture_size(const AVFrame& picture);
+
 /// Which decoder gave the frames, and by which rules: counts and caches of another one are not comparable. "libavcodec 59.37.100, rules 1".
 std::string video_decoder_version();
 
