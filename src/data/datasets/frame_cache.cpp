@@ -43,7 +43,7 @@ struct Header {
 };
 static_assert(sizeof(Header) == 256 && std::is_trivially_copyable_v<Header>);
 constexpr char kMagic[16] = "liere-frames 1\n";
-constexpr const char* kRemedy = "; run liere-data prepare ucf101 --cache again";
+constexpr const char* kRemedy = "; remove it and run liere-data prepare ucf101 --cache again";
 
 uint64_t hash_of(const Header& header) { return XXH3_64bits(&header, offsetof(Header, hash)); }
 

@@ -40,7 +40,7 @@ struct Videos {
 
   /// Once: training goes on with frames that are decoded, which are the same.
   void warn_of_cache(const std::string& what) const {
-    if (!warned.exchange(true)) log_warning("data.cache: " + what + "; such videos are decoded instead, which gives the same frames more slowly. liere-data prepare ucf101 --cache makes it new.");
+    if (!warned.exchange(true)) log_warning("data.cache: " + what + " Such videos are decoded instead, which gives the same frames more slowly.");
   }
 };
 
@@ -89,7 +89,7 @@ class VideoSource : public Source {
     const fs::path path = cached_frames_path(videos_.cache, path_);
     try {
       cached_ = CachedFrames::open(path, file_);
-      if (!cached_) videos_.warn_of_cache(path.string() + " is missing, or of another state of its video or another decoder");
+      if (!cached_) videos_.warn_of_cache(path.string() + " is missing, or of another state of its video or another decoder: run liere-data prepare ucf101 --cache.");
     } catch (const DataError& error) {
       videos_.warn_of_cache(error.what());
     }

@@ -21,16 +21,17 @@ constexpr const char* kCodecs = "mpeg4,msmpeg4v1,msmpeg4v2,msmpeg4,mpeg1video,mp
 constexpr int kRules = 1;  // raise it when the same bytes give other frames
 constexpr int kIoBytes = 1 << 16;
 
-/// What libav said last in this thread, and whether it concealed something that it could not decode.
+/// What libav said last in this thread, whether it concealed something that it could not decode, and whether the file ended within something.
 struct Said {
   char error[200] = "";
-  bool concealed = false;
+  bool concealed = false, cut = false;
 };
 thread_local Said said;
 
 void listen(void*, int level, const char* format, va_list arguments) {
   if (level > AV_LOG_INFO) return;
   if (std::strstr(format, "concealing")) said.concealed = true;
+  if (std::strstr(format, "ended prematurely")) said.cut = true;
   if (level > AV_LOG_ERROR) return;
   std::vsnprintf(said.error, sizeof said.error, format, arguments);
 }
@@ -207,7 +208,7 @@ void VideoStream::State::open_codec() {
   codec = avcodec_alloc_context3(decoder);
   if (!codec || avcodec_parameters_to_context(codec, &parameters) < 0) throw Error(ExitCode::kFailure, "out of memory while " + name + " was opened.");
   codec->thread_count = 1;
-  codec->max_pixels = limits.max_pixels;
+  codec->max_pixels = 2 * limits.max_pixels + (1 << 16);  // libav counts the borders that it adds; what we allow is compared with the pictures themselves
   codec->err_recognition = AV_EF_EXPLODE;
   codec->flags |= AV_CODEC_FLAG_BITEXACT;
   codec->pkt_timebase = format->streams[stream]->time_base;
@@ -227,7 +228,7 @@ bool VideoStream::State::send_packet() {
     const int code = av_read_frame(format, packet);
     if (code == AVERROR_EOF) {
       if (reader.late()) check_deadline();
-      if (io->error < 0 && io->error != AVERROR_EOF) fail_damaged(io->error);
+      if (said.cut || (io->error < 0 && io->error != AVERROR_EOF)) fail_damaged(io->error);
       draining = true;
       return avcodec_send_packet(codec, nullptr) >= 0;
     }
