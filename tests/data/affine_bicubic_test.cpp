@@ -10,6 +10,7 @@
 #include "support/matchers.h"
 
 using namespace liere;
+using namespace liere::test;
 
 namespace {
 
