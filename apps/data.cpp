@@ -22,7 +22,7 @@ struct Options {
   std::vector<std::string> overrides;
   int64_t count = 32, first = 0, pixel_samples = 50000;
   bool augmented = false;
-  PrepareImagenetOptions prepare;
+  PrepareOptions prepare;
 };
 
 DataKeys read_keys(const Options& options) { return read_data_keys(load_config(find_config(options.config), options.overrides)); }
@@ -71,7 +71,7 @@ int main(int argc, char** argv) {
                         " (liere-data --help lists commands and options).");
     }
     install_stop_signals();
-    if (prepare_command->parsed()) prepare_imagenet(options.prepare);
+    if (prepare_command->parsed()) run_prepare(prepare_command, options.prepare);
     if (browse_command->parsed()) browse(options);
     if (stats_command->parsed()) inspect(read_keys(options).data.dataset, {.pixel_samples = options.pixel_samples, .json = options.json});
     if (verify_command->parsed()) inspect(read_keys(options).data.dataset, {.verify = true, .json = options.json});

@@ -4,16 +4,33 @@
 #include <CLI/CLI.hpp>
 
 #include "data/prepare/imagenet.h"
+#include "data/prepare/ucf101.h"
 
 namespace liere {
 
-inline void add_prepare(CLI::App* prepare, PrepareImagenetOptions& options) {
-  CLI::App* imagenet = prepare->add_subcommand("imagenet", "check the official archives and index them where they are, or unpack them");
+struct PrepareOptions {
+  PrepareImagenetOptions imagenet;
+  PrepareUcf101Options ucf101;
+};
+
+inline void add_prepare(CLI::App* prepare, PrepareOptions& options) {
   prepare->require_subcommand(1);
-  imagenet->add_option("--from", options.from, "folder with ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar and ILSVRC2012_devkit_t12.tar.gz")->required();
-  imagenet->add_option("--root", options.root, "folder for the indices or the pictures: data.root of the experiments (default: the folder of the archives)");
-  imagenet->add_flag("--any-version", options.any_version, "accept archives without comparing their MD5 with the published ones");
-  imagenet->add_flag("--unpack", options.unpack, "unpack into train/ and val/ with a folder for each class (another 155 GB)");
+  CLI::App* imagenet = prepare->add_subcommand("imagenet", "check the official archives and index them where they are, or unpack them");
+  imagenet->add_option("--from", options.imagenet.from, "folder with ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar and ILSVRC2012_devkit_t12.tar.gz")->required();
+  imagenet->add_option("--root", options.imagenet.root, "folder for the indices or the pictures: data.root of the experiments (default: the folder of the archives)");
+  imagenet->add_flag("--any-version", options.imagenet.any_version, "accept archives without comparing their MD5 with the published ones");
+  imagenet->add_flag("--unpack", options.imagenet.unpack, "unpack into train/ and val/ with a folder for each class (another 155 GB)");
+  CLI::App* ucf101 = prepare->add_subcommand("ucf101", "unpack UCF101.rar and the lists, decode every video once and note its frame count");
+  ucf101->add_option("--from", options.ucf101.from, "UCF101.rar, a folder with it, or a folder with the unpacked videos (used where they are)")->required();
+  ucf101->add_option("--root", options.ucf101.root, "folder for the videos (7 GB) and the lists: data.root of the experiments (default: the folder of the archive)");
+  ucf101->add_option("--lists", options.ucf101.lists, "UCF101TrainTestSplits-RecognitionTask.zip or a folder with the lists (default: beside the archive, or in the root)");
+  ucf101->add_option("--cache", options.ucf101.cache, "keep the decoded frames of every video in this folder: data.cache of the experiments (about 270 GiB for all of UCF101)");
+}
+
+/// Runs the sub-command that was given.
+inline void run_prepare(const CLI::App* prepare, const PrepareOptions& options) {
+  if (prepare->got_subcommand("imagenet")) prepare_imagenet(options.imagenet);
+  else prepare_ucf101(options.ucf101);
 }
 
 }  // namespace liere

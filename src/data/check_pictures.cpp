@@ -71,7 +71,7 @@ std::vector<BadPicture> check_pictures(const Dataset& dataset, const fs::path& s
     std::vector<BadPicture> bad;
     parallel_for(count, workers, [&](int64_t i) {
       try {
-        dataset.open(begin + i)->decode({});
+        dataset.open(begin + i)->check();
       } catch (const DataError& error) {
         const std::lock_guard lock(mutex);
         bad.push_back({begin + i, error.what()});

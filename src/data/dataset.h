@@ -28,6 +28,8 @@ class Source {
   virtual SourceInfo info() const = 0;
   /// The requested frames, cut to the box. Throws DataError naming the sample.
   virtual Frames decode(const Request& request) const = 0;
+  /// Decodes everything to see whether it is sound. Throws DataError naming the sample.
+  virtual void check() const { decode({}); }
 };
 
 class Dataset {

@@ -14,7 +14,7 @@ namespace liere {
 struct VideoLimits {
   int64_t max_pixels = 4096 * 2304;  // of a frame
   int64_t max_frames = 20000;
-  double seconds = 5;                // of decoding one video, by the wall clock; counted from the first call that decodes
+  double seconds = 5;                // of decoding a video once, by the wall clock; what callers do between is not counted
   int64_t held_bytes = 64 << 20;     // of decoded frames (YUV) kept for later requests
 };
 
@@ -36,7 +36,7 @@ class VideoDecoder {
   /// Decodes everything where the count is not known.
   VideoShape shape();
   /// RGB u8 [indices.size(), height, width, 3]; indices in any order, repeated ones allowed. Frames decoded before are kept (within held_bytes), so that several
-  /// requests share one pass. Throws DataError: damaged data, a size that changes, fewer frames than known, the deadline.
+  /// requests share one pass; for those that were not kept it begins again. Throws DataError: damaged data, a size that changes, fewer frames than known, the deadline.
   Frames frames(const std::vector<int64_t>& indices);
 
  private:
