@@ -80,7 +80,7 @@ struct EvaluationViewConfig {
   double crop_ratio = 0.875;
 };
 template <class V> void fields(V& v, EvaluationViewConfig& c) {
-  v("kind", c.kind, "resize (the whole picture to the input size), centre_crop (the short side to input size / crop_ratio, then the centre) or released (the centre of the unresized picture, padded with zeros where it is smaller, as the paper's release evaluates ImageNet)");
+  v("kind", c.kind, "resize (the whole picture to the input size), centre_crop (the short side to input size / crop_ratio, then the centre) or released (the centre of the unresized picture, padded with zeros where it is smaller, as the paper's release evaluates ImageNet); without meaning for clips, which have augment.clip.crops");
   v("crop_ratio", c.crop_ratio, "of centre_crop: input size over short side; 0.875 resizes the short side to 256 for an input of 224", FieldRule{.low = 0.1, .high = 1});
 }
 

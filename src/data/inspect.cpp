@@ -50,11 +50,19 @@ std::vector<int64_t> spread(std::vector<int64_t> values) {
   return {values.front(), values[values.size() / 2], values.back()};
 }
 
-/// The pixels of the samples that `result` says; fills its heights and widths.
+/// A still picture whole; of a video's frames, which resemble each other, eight that are evenly spread.
+Request spread_frames(int64_t frames) {
+  constexpr int64_t kFrames = 8;
+  Request request;
+  for (int64_t i = 0; frames > 1 && i < std::min(kFrames, frames); ++i) request.frames.push_back(i * frames / std::min(kFrames, frames));
+  return request;
+}
+
+/// The pixels of the samples that `result` says; fills its heights, widths and frames.
 Histograms read_pixels(const Dataset& dataset, DatasetStatistics& result) {
   Histograms histograms;
   const int64_t count = result.pixel_samples;
-  std::vector<int64_t> heights(count), widths(count);
+  std::vector<int64_t> heights(count), widths(count), lengths(count);
   std::mutex mutex;
   int64_t done = 0;
   std::optional<ProgressLine> progress;
@@ -62,12 +70,13 @@ Histograms read_pixels(const Dataset& dataset, DatasetStatistics& result) {
   const auto read = [&](int64_t i) {
     if (stop_requested()) throw Error(ExitCode::kStoppedEarly, std::string("Stopped by ") + stop_signal_name() + "; the statistics begin anew when the command is run again.");
     const auto source = dataset.open(result.pixel_choice == "the first" ? i : i * result.size / count);
-    const Frames frames = source->decode({});
+    const FrameShape shape = source->info().shape;
+    const Frames frames = source->decode(spread_frames(shape.frames));
     const int64_t channels = frames.shape().channels;
     Histograms own(channels);
     if (frames.type() == PixelType::kU8)
       for (int64_t p = 0; p < frames.shape().elements(); ++p) ++own[p % channels][frames.u8()[p]];
-    heights[i] = frames.shape().height, widths[i] = frames.shape().width;
+    heights[i] = frames.shape().height, widths[i] = frames.shape().width, lengths[i] = shape.frames;
     const std::lock_guard lock(mutex);
     if (histograms.empty()) histograms.resize(channels);
     if (frames.type() != PixelType::kU8 || channels != static_cast<int64_t>(histograms.size()))
@@ -80,6 +89,8 @@ Histograms read_pixels(const Dataset& dataset, DatasetStatistics& result) {
   if (progress) progress->finish();
   result.heights = spread(std::move(heights));
   result.widths = spread(std::move(widths));
+  std::sort(lengths.begin(), lengths.end());
+  if (!lengths.empty() && lengths.back() > 1) result.frames = {lengths.front(), lengths[lengths.size() / 2], lengths.back()};
   return histograms;
 }
 
@@ -152,6 +163,8 @@ std::string to_text(const DatasetStatistics& statistics) {
     };
     text += "  least / median / most: rows " + range(h) + ", columns " + range(w) + "\n";
   }
+  if (const auto& f = statistics.frames; !f.empty())
+    text += "  least / median / most frames of a video: " + format_count(f[0]) + " / " + format_count(f[1]) + " / " + format_count(f[2]) + "\n";
   return text;
 }
 
@@ -161,6 +174,7 @@ nlohmann::ordered_json to_json(const DatasetStatistics& statistics) {
                                  {"pixel_samples", statistics.pixel_samples},
                                  {"rows", statistics.heights},
                                  {"columns", statistics.widths},
+                                 {"frames", statistics.frames},
                                  {"mean", statistics.mean},
                                  {"std", statistics.std}};
   for (size_t c = 0; c < statistics.class_names.size(); ++c)

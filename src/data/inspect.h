@@ -21,6 +21,7 @@ struct DatasetStatistics {
   std::string pixel_choice = "the first";  // which pixel_samples: "the first", or "evenly spread" over sets whose classes lie one after the other
   /// Least, median and most rows and columns of the pixel_samples; empty where all have one size.
   std::vector<int64_t> heights, widths;
+  std::vector<int64_t> frames;  // the same of frames; empty for still pictures
 };
 
 /// Labels of all samples; pixels of `pixel_samples` of them (0: none): the first, or, of encoded pictures, evenly spread ones, decoded by all usable cores. They must be

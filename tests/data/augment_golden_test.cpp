@@ -54,6 +54,29 @@ void compare_table(const safetensors::File& file, RandAugmentKind kind, const st
   }
 }
 
+/// The 15 operations of clips: the argument is made of magnitude and sign here, and checked with the golden's.
+void compare_increasing(const safetensors::File& file, const std::string& prefix, const std::string& title) {
+  Comparison comparison(title);
+  REQUIRE(rand_augment_operations(RandAugmentKind::kIncreasing).size() == 15);
+  for (const auto& operation : rand_augment_operations(RandAugmentKind::kIncreasing)) {
+    const std::string key = prefix + std::string(operation.name);
+    const auto magnitude = values<double>(file, key + ".mag"), negated = values<double>(file, key + ".negated"), argument = values<double>(file, key + ".arg");
+    const auto pictures = picture_names(file, key + ".out.");
+    REQUIRE(!pictures.empty());
+    for (const auto& name : pictures)
+      for (size_t i = 0; i < magnitude.size(); ++i) {
+        const Frames in = picture(file, "in." + name);
+        OperationArguments arguments{operation.argument(magnitude[i], in.shape().height, in.shape().width)};
+        if (operation.draw == AugmentOperation::Draw::kSign && negated[i] != 0) arguments.argument = -arguments.argument;
+        INFO(key << " entry " << i);
+        const bool factor = operation.draw == AugmentOperation::Draw::kSign && !operation.matrix;
+        CHECK((factor ? 1 : 0) + arguments.argument == argument[i]);
+        comparison.add(key + " " + name + " " + std::to_string(i), operation.apply(in, arguments), picture(file, key + ".out." + name, static_cast<int64_t>(i)));
+      }
+  }
+  comparison.finish();
+}
+
 }  // namespace
 
 TEST_CASE("released RandAugment parity", "[parity][augment]") {
@@ -78,6 +101,12 @@ TEST_CASE("torchvision RandAugment parity", "[parity][augment]") {
       },
       comparison);
   comparison.finish();
+}
+
+TEST_CASE("increasing RandAugment parity", "[parity][augment][clip]") {
+  const auto file = open_golden("augment_randaugment_video.safetensors");
+  if (!file) return;
+  compare_increasing(*file, "", "augment_randaugment_video");
 }
 
 TEST_CASE("torchvision magnitude tables parity", "[parity][augment]") {

@@ -28,10 +28,11 @@ Box random_box(int64_t height, int64_t width, Rng& rng) {
 TEST_CASE("a window of an augmented picture needs no more than it reads", "[augment]") {
   Rng rng(1, Purpose::kShuffle, 0);
   int64_t read = 0, all = 0;
-  for (const auto kind : {RandAugmentKind::kReleased, RandAugmentKind::kTorchvision})
+  for (const auto kind : {RandAugmentKind::kReleased, RandAugmentKind::kTorchvision, RandAugmentKind::kIncreasing})
     for (int i = 0; i < 1500; ++i) {
       const int64_t height = 1 + rng.integer(i % 7 == 0 ? 4 : 60), width = 1 + rng.integer(i % 7 == 1 ? 4 : 60);
-      const RandAugmentConfig config{kind, rng.integer(4), static_cast<double>(rng.integer(31))};
+      RandAugmentConfig config{kind, rng.integer(4), static_cast<double>(rng.integer(31))};
+      if (kind == RandAugmentKind::kIncreasing) config.magnitude = static_cast<double>(rng.integer(11)), config.deviation = 0.5;
       const Frames frames = noise(height, width, rng);
       const auto operations = draw_rand_augment(config, height, width, rng);
       const Box window = random_box(height, width, rng), source = operations_source_box(operations, height, width, window);

@@ -141,6 +141,11 @@ Frames solarize_add(Frames frames, double addend) {
                  }));
 }
 
+Frames add_to_dark(Frames frames, int64_t addend) {
+  require_pixels(frames, "add_to_dark");
+  return look_up(std::move(frames), tabulate([=](int p) { return static_cast<uint8_t>(p < 128 ? std::min<int64_t>(255, p + addend) : p); }));
+}
+
 Frames adjust_brightness(Frames frames, double factor) {
   require_pixels(frames, "brightness");
   return look_up(std::move(frames), tabulate([=](int p) { return blend(0, p, static_cast<float>(factor)); }));

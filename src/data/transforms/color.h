@@ -18,6 +18,8 @@ Frames posterize(Frames frames, int64_t bits);
 Frames solarize(Frames frames, double threshold);
 /// q = trunc(clamp(p + addend)), then q < 128 ? q : 255 - q: the paper's release adds to every value before it solarizes.
 Frames solarize_add(Frames frames, double addend);
+/// p < 128 ? min(255, p + addend) : p; timm's SolarizeAdd.
+Frames add_to_dark(Frames frames, int64_t addend);
 
 /// D = black.
 Frames adjust_brightness(Frames frames, double factor);

@@ -5,8 +5,10 @@
 #include <numbers>
 
 #include "core/check.h"
+#include "data/transforms/affine_bicubic.h"
 #include "data/transforms/color.h"
 #include "data/transforms/geometry.h"
+#include "data/transforms/rand_augment_increasing.h"
 
 namespace liere {
 namespace {
@@ -136,13 +138,15 @@ constexpr AugmentOperation kTorchvision[] = {
     {"Equalize", Draw::kNothing, no_argument, apply_equalize, Reads::kPicture},
 };
 
+bool bicubic(const DrawnOperation& drawn) { return drawn.operation->sampling == AugmentOperation::Sampling::kBicubic; }
+
 /// What the box `after` of an operation's result reads.
 Box read_by(const DrawnOperation& drawn, int64_t height, int64_t width, const Box& after) {
   switch (drawn.operation->reads) {
     case Reads::kPicture:
       return {0, 0, height, width};
     case Reads::kMap:
-      return affine_source_box(height, width, drawn.operation->matrix(drawn.arguments, height, width), after);
+      return (bicubic(drawn) ? affine_bicubic_source_box : affine_source_box)(height, width, drawn.operation->matrix(drawn.arguments, height, width), after);
     case Reads::kNeighbours: {
       const int64_t top = std::max<int64_t>(after.top - 1, 0), left = std::max<int64_t>(after.left - 1, 0);
       return {top, left, std::min(after.top + after.height + 1, height) - top, std::min(after.left + after.width + 1, width) - left};
@@ -168,6 +172,7 @@ std::span<const AugmentOperation> rand_augment_operations(RandAugmentKind kind) 
     case RandAugmentKind::kTorchvision:
       return kTorchvision;
     case RandAugmentKind::kIncreasing:
+      return increasing_operations();
     case RandAugmentKind::kNone:
       break;
   }
@@ -178,9 +183,23 @@ void require_valid(const RandAugmentConfig& config) {
   if (config.kind == RandAugmentKind::kTorchvision && config.magnitude != std::floor(config.magnitude))
     throw ConfigError("augment.rand_augment.magnitude: torchvision's definition has whole bins 0..30, found " + std::to_string(config.magnitude) +
                       "; choose a whole number or kind released");
+  if (config.kind == RandAugmentKind::kIncreasing) {
+    if (config.magnitude > 10)
+      throw ConfigError("augment.rand_augment.magnitude: kind increasing has magnitudes 0..10, found " + std::to_string(config.magnitude) +
+                        "; the usual value for clips is 7");
+    return;
+  }
+  const RandAugmentConfig defaults;
+  const auto refuse = [](const std::string& key, double found) {
+    throw ConfigError("augment.rand_augment." + key + ": only kind increasing has one, found " + std::to_string(found) +
+                      " with another kind; leave the key out or set kind: increasing");
+  };
+  if (config.deviation != defaults.deviation) refuse("deviation", config.deviation);
+  if (config.probability != defaults.probability) refuse("probability", config.probability);
 }
 
 std::vector<DrawnOperation> draw_rand_augment(const RandAugmentConfig& config, int64_t height, int64_t width, Rng& rng) {
+  if (config.kind == RandAugmentKind::kIncreasing) return draw_increasing(config, height, width, rng);
   const auto table = rand_augment_operations(config.kind);
   std::vector<DrawnOperation> drawn(table.empty() ? 0 : config.operations);
   for (auto& [operation, arguments] : drawn) {
@@ -215,7 +234,9 @@ Frames apply_operations_in_window(Frames frames, const Box& source, int64_t heig
     const auto& [operation, arguments] = operations[i];
     const Box& after = boxes[operations.size() - 1 - i];
     if (operation->reads == Reads::kMap) {
-      frames = affine_nearest_window(frames, held, height, width, operation->matrix(arguments, height, width), after);
+      const AffineMatrix matrix = operation->matrix(arguments, height, width);
+      frames = bicubic(operations[i]) ? affine_bicubic_window(frames, held, height, width, matrix, after, kBicubicFill)
+                                      : affine_nearest_window(frames, held, height, width, matrix, after);
       held = after;
       continue;
     }

@@ -1,6 +1,8 @@
-// RandAugment (Cubuk et al. 2020): n operations drawn with replacement, each of one common magnitude. Two definitions, each a table of operations:
+// RandAugment (Cubuk et al. 2020): n operations drawn with replacement, each of one common magnitude. Three definitions, each a table of operations:
 //   released     the 16 operations of the LieRE paper's code (magnitude m of 30: value = m/30 (max - min) + min)
 //   torchvision  the 14 operations of torchvision.transforms.RandAugment (bin m of 0..30, nearest sampling, fill 0)
+//   increasing   the 15 operations of timm's rand-mM-nN-mstdS-inc1, which the paper's code uses on clips: each applied with a probability, at a
+//                magnitude of its own, N(m, S^2) cut to 0..10; bicubic sampling, fill (128, 128, 128)
 // Drawing and applying are separate, so that everything random is known before a picture is decoded.
 #pragma once
 
@@ -31,12 +33,14 @@ struct AugmentOperation {
   enum class Reads { kPixel, kNeighbours, kPicture, kMap, kPlace } reads = Reads::kPixel;
   /// Of kMap.
   AffineMatrix (*matrix)(const OperationArguments& arguments, int64_t height, int64_t width) = nullptr;
+  enum class Sampling { kNearest, kBicubic } sampling = Sampling::kNearest;  // of kMap; the fill colour is black or kBicubicFill
 };
 
 /// The table of a definition, in the order drawn from; empty for `none`.
 std::span<const AugmentOperation> rand_augment_operations(RandAugmentKind kind);
 
-/// Throws ConfigError for a torchvision magnitude that is not a whole bin.
+/// Throws ConfigError for a torchvision magnitude that is not a whole bin, an increasing one above 10, and a deviation or probability that the
+/// definition does not have.
 void require_valid(const RandAugmentConfig& config);
 
 struct DrawnOperation {
@@ -46,6 +50,8 @@ struct DrawnOperation {
 
 /// Draws the operations for a picture of this size. Order of the draws, per operation: which one (integer); then, where it has one, the sign
 /// (coin, true = negative) or the centre (two uniforms u, x before y: centre = size + (1 - size) u, in (1, size] as released).
+/// Of `increasing`, per operation: which one (integer), whether it is applied (coin of the probability), the normal of its magnitude, and where it has
+/// one the sign (coin); one that is not applied draws nothing more and is left out of the result.
 /// `config` is valid (require_valid).
 std::vector<DrawnOperation> draw_rand_augment(const RandAugmentConfig& config, int64_t height, int64_t width, Rng& rng);
 
