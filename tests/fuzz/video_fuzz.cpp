@@ -20,7 +20,10 @@ void require(bool holds, const char* what) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace liere;
-  const std::string bytes(reinterpret_cast<const char*>(data), size);
+  std::string bytes(reinterpret_cast<const char*>(data), size);
+  // An AVI whose header states another size than it has is refused at once: every other one gets its own, so that what lies behind that check is reached.
+  if (size % 2 == 0 && size > 12 && bytes.starts_with("RIFF"))
+    for (size_t i = 0; i < 4; ++i) bytes[4 + i] = static_cast<char>((size - 8) >> (8 * i));
   const VideoLimits limits{.max_pixels = 1 << 18, .max_frames = 200, .seconds = 5, .held_bytes = 1 << 20};
   try {
     VideoDecoder decoder(bytes, "fuzz", limits);
