@@ -10,7 +10,7 @@
 #include "data/datasets/factory.h"
 #include "data/inspect.h"
 #include "data/png.h"
-#include "data/recipe_picture.h"
+#include "data/recipes.h"
 #include "data_prepare.h"
 
 using namespace liere;
@@ -30,7 +30,7 @@ DataKeys read_keys(const Options& options) { return read_data_keys(load_config(f
 void browse(const Options& options) {
   const DataKeys keys = read_keys(options);
   const auto dataset = make_dataset(keys.data.dataset, options.split == "train" ? Split::kTrain : Split::kTest);
-  const auto recipe = options.augmented ? make_train_recipe(keys.augment, keys.height, keys.width) : nullptr;
+  const auto recipe = options.augmented ? make_train_recipe(keys.augment, keys.input_size) : nullptr;
   write_png(options.output, contact_sheet(*dataset, options.first, options.count, recipe.get(), keys.seed));
   std::printf("%s\nwritten to %s: %s samples from number %ld on\n", dataset->describe().c_str(), options.output.c_str(), options.augmented ? "augmented" : "stored", long(options.first));
 }

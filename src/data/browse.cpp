@@ -31,10 +31,9 @@ void place(const Frames& sample, int64_t scale, int64_t top, int64_t left, Frame
 }
 
 /// Photographs become small enough for a sheet of many; the others stay as they are.
-Frames shrunk(Frames frames) {
-  constexpr double kMaxSide = 256;
+Frames shrunk(Frames frames, int64_t max_side = 256) {
   const auto& shape = frames.shape();
-  const double factor = kMaxSide / static_cast<double>(std::max(shape.height, shape.width));
+  const double factor = static_cast<double>(max_side) / static_cast<double>(std::max(shape.height, shape.width));
   if (factor >= 1 || frames.type() != PixelType::kU8 || shape.frames != 1) return frames;
   const auto side = [&](int64_t pixels) { return std::max<int64_t>(1, std::lround(static_cast<double>(pixels) * factor)); };
   Frames small(PixelType::kU8, {1, side(shape.height), side(shape.width), shape.channels});
@@ -45,7 +44,46 @@ Frames shrunk(Frames frames) {
   return small;
 }
 
+/// The frame as a clip of its own.
+Frames frame_of(const Frames& clip, int64_t t) {
+  const auto& shape = clip.shape();
+  Frames frame(PixelType::kU8, {1, shape.height, shape.width, shape.channels});
+  std::memcpy(frame.u8(), clip.u8() + static_cast<size_t>(t) * frame.size_bytes(), frame.size_bytes());
+  return frame;
+}
+
+constexpr int64_t kStripFrames = 8;
+
+/// Frames of a video of `count`, the first and the last among them.
+std::vector<int64_t> spread_frames(int64_t count) {
+  std::vector<int64_t> indices(std::min(count, kStripFrames));
+  for (size_t i = 0; i < indices.size(); ++i) indices[i] = static_cast<int64_t>(i) * (count - 1) / std::max<int64_t>(static_cast<int64_t>(indices.size()) - 1, 1);
+  return indices;
+}
+
+std::string strip_caption(const std::string& name, const std::vector<int64_t>& frames, int64_t count) {
+  std::string text = name + ": frames";
+  for (const int64_t frame : frames) text += " " + std::to_string(frame);
+  return text + " of " + std::to_string(count);
+}
+
 }  // namespace
+
+Frames film_strip(const Frames& clip, int64_t side) {
+  const auto& shape = clip.shape();
+  if (clip.type() != PixelType::kU8 || shape.elements() == 0) throw DataError("A film strip shows 8-bit frames; these are none.");
+  constexpr int64_t kBetween = 2;
+  std::vector<Frames> frames;
+  for (int64_t t = 0; t < shape.frames; ++t) frames.push_back(shrunk(frame_of(clip, t), side));
+  const int64_t height = frames[0].shape().height, width = frames[0].shape().width, step = width + kBetween;
+  Frames strip(PixelType::kU8, {1, height, shape.frames * step - kBetween, shape.channels});
+  std::memset(strip.u8(), 255, strip.size_bytes());
+  for (int64_t t = 0; t < shape.frames; ++t)
+    for (int64_t y = 0; y < height; ++y)
+      std::memcpy(strip.u8() + (y * strip.shape().width + t * step) * shape.channels, frames[static_cast<size_t>(t)].u8() + y * width * shape.channels,
+                  static_cast<size_t>(width * shape.channels));
+  return strip;
+}
 
 Frames contact_sheet(const std::vector<Frames>& samples, const std::vector<std::string>& captions, int64_t columns, int64_t scale) {
   if (samples.empty() || samples.size() != captions.size() || columns < 1 || scale < 1)
@@ -86,17 +124,25 @@ Frames contact_sheet(const Dataset& dataset, int64_t first, int64_t count, const
                       std::to_string(dataset.size() - 1) + ".");
   std::vector<Frames> samples;
   std::vector<std::string> captions;
+  bool strips = false;
   for (int64_t i = first; i < first + std::min(count, dataset.size() - first); ++i) {
     const auto source = dataset.open(i);
-    if (recipe) {
-      const Plan plan = recipe->plan(source->info(), Rng(seed, Purpose::kAugmentation, 0, static_cast<uint32_t>(i), 0), 0);
-      samples.push_back(shrunk(picture_of(plan, source->decode(plan.request), *recipe, source->info().name)));
+    const SourceInfo info = source->info();
+    Plan plan;
+    if (recipe) plan = recipe->plan(info, Rng(seed, Purpose::kAugmentation, 0, static_cast<uint32_t>(i), 0), 0);
+    else if (info.shape.frames > 1) plan.request.frames = spread_frames(info.shape.frames);
+    Frames frames = source->decode(plan.request);
+    if (recipe) frames = picture_of(plan, std::move(frames), *recipe, info.name);
+    captions.push_back(dataset.class_names()[info.label]);
+    if (frames.shape().frames > 1 && frames.type() == PixelType::kU8) {
+      strips = true;
+      captions.back() = strip_caption(captions.back(), plan.request.frames, info.shape.frames);
+      samples.push_back(film_strip(frames));
     } else {
-      samples.push_back(shrunk(source->decode({})));
+      samples.push_back(shrunk(std::move(frames)));
     }
-    captions.push_back(dataset.class_names()[source->info().label]);
   }
-  return contact_sheet(samples, captions, 8, magnification(samples[0].shape()));
+  return contact_sheet(samples, captions, strips ? 1 : 8, magnification(samples[0].shape()));
 }
 
 }  // namespace liere

@@ -18,11 +18,10 @@ DataKeys read_data_keys(const ConfigNode& root) {
   read_key(root.find("data"), "data", keys.data);
   read_key(root.find("augment"), "augment", keys.augment);
   read_key(root.find("seed"), "seed", keys.seed);
-  std::vector<int64_t> size = {keys.height, keys.width};
-  if (const ConfigNode* model = root.find("model")) read_key(model->find("input_size"), "model.input_size", size, at_least(1));
-  if (size.size() != 2) throw ConfigError("model.input_size has " + std::to_string(size.size()) + " axes, expected [rows, columns] of a picture.");
-  keys.height = size[0];
-  keys.width = size[1];
+  if (const ConfigNode* model = root.find("model")) read_key(model->find("input_size"), "model.input_size", keys.input_size, at_least(1));
+  if (keys.input_size.size() != 2 && keys.input_size.size() != 3)
+    throw ConfigError("model.input_size has " + std::to_string(keys.input_size.size()) +
+                      " axes, expected [rows, columns] of pictures or [frames, rows, columns] of clips.");
   return keys;
 }
 

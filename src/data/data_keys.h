@@ -11,10 +11,10 @@ struct DataKeys {
   DataConfig data;
   AugmentConfig augment;
   uint64_t seed = 0;
-  int64_t height = 32, width = 32;  // model.input_size
+  std::vector<int64_t> input_size = {32, 32};  // model.input_size: [rows, columns], or [frames, rows, columns] of clips
 };
 
-/// Strict within `data` and `augment`. Throws ConfigError also when there is no key `data` or model.input_size has not two axes.
+/// Strict within `data` and `augment`. Throws ConfigError also when there is no key `data` or model.input_size has not two or three axes.
 DataKeys read_data_keys(const ConfigNode& root);
 
 }  // namespace liere

@@ -101,8 +101,7 @@ TEST_CASE("the data keys of an experiment are read strictly, the others not at a
                                   "{kind: arrows, cell: 16, directions: balanced, fraction: 0.4}\n",
                                   "test"));
   CHECK(keys.seed == 5);
-  CHECK(keys.height == 108);
-  CHECK(keys.width == 96);
+  CHECK(keys.input_size == std::vector<int64_t>{108, 96});
   CHECK(keys.augment.flip == 0.5);
   CHECK(keys.data.fraction == 0.4);
   const auto& arrows = std::get<ArrowsConfig>(keys.data.dataset);
@@ -112,5 +111,6 @@ TEST_CASE("the data keys of an experiment are read strictly, the others not at a
   CHECK_THAT(config_error("data: {kind: arrows, root: x}\n").what(), has("root"));
   CHECK_THAT(config_error("data: {kind: cifra100}\n").what(), has("cifar100"));
   CHECK_THAT(config_error("data: {kind: cifar100, fraction: 0}\n").what(), has("data.fraction"));
-  CHECK_THAT(config_error("data: {kind: cifar100}\nmodel: {input_size: [8, 224, 224]}\n").what(), has("3 axes"));
+  CHECK(read_data_keys(parse_config("data: {kind: cifar100}\nmodel: {input_size: [8, 224, 224]}\n", "test")).input_size == std::vector<int64_t>{8, 224, 224});
+  CHECK_THAT(config_error("data: {kind: cifar100}\nmodel: {input_size: [8]}\n").what(), has("1 axes"));
 }

@@ -44,6 +44,15 @@ TEST_CASE("a clip shows its middle frame") {
   CHECK(count_of(contact_sheet({clip}, {""}, 1, 2), 77) == 16 * 16);
 }
 
+TEST_CASE("a film strip shows every frame of a clip, shrunk") {
+  Frames clip = filled({3, 40, 80, 3}, 10);
+  for (uint8_t t = 0; t < 3; ++t) std::fill_n(clip.u8() + t * 40 * 80 * 3, 40 * 80 * 3, static_cast<uint8_t>(70 + t));
+  const Frames strip = film_strip(clip, 20);
+  CHECK(strip.shape() == FrameShape{1, 10, 3 * 20 + 2 * 2, 3});
+  for (uint8_t t = 0; t < 3; ++t) CHECK(count_of(strip, static_cast<uint8_t>(70 + t)) == 10 * 20);
+  CHECK(film_strip(clip).shape() == FrameShape{1, 40, 3 * 80 + 4, 3});  // small ones stay as they are
+}
+
 TEST_CASE("pixels become squares of the magnification") {
   Frames picture = filled({1, 2, 2, 3}, 0);
   std::fill_n(picture.u8() + 3, 3, 200);  // top right
