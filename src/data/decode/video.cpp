@@ -35,8 +35,10 @@ struct VideoDecoder::State {
       int64_t picture_bytes = 0;
       for (const AVBufferRef* buffer : picture->buf) picture_bytes += buffer ? static_cast<int64_t>(buffer->size) : 0;
       // Kept is what comes first, without gaps: when there is no room for one, none behind it is kept.
-      if (!full && held + picture_bytes <= limits.held_bytes) kept.push_back(picture), held += picture_bytes;
-      else full = true;
+      if (!full && held + picture_bytes <= limits.held_bytes)
+        kept.push_back(picture), held += picture_bytes;
+      else
+        full = true;
     }
     ++place;
     return picture;
@@ -45,7 +47,8 @@ struct VideoDecoder::State {
   void end(int64_t count) {
     if (count == 0) throw DataError(name + ": no frame could be decoded, expected at least one; fetch it again, or leave it out.");
     if (known > 0 && count != known)
-      throw DataError(name + ": " + std::to_string(count) + " frames were decoded, the index says " + std::to_string(known) + "; run liere-data prepare ucf101 again.");
+      throw DataError(name + ": " + std::to_string(count) + " frames were decoded, the index says " + std::to_string(known) +
+                      "; run liere-data prepare ucf101 again.");
     counted = count;
   }
 
@@ -56,14 +59,16 @@ struct VideoDecoder::State {
 
   void check(int64_t index) const {
     const int64_t count = counted > 0 ? counted : known;
-    if (index < 0 || (count > 0 && index >= count)) throw DataError(name + ": frame " + std::to_string(index) + " was asked for, it has " + (count > 0 ? std::to_string(count) : "none of that number") + ".");
+    if (index < 0 || (count > 0 && index >= count))
+      throw DataError(name + ": frame " + std::to_string(index) + " was asked for, it has " +
+                      (count > 0 ? std::to_string(count) : "none of that number") + ".");
   }
 
   std::string bytes, name;
   VideoLimits limits;
   int64_t known;
   std::optional<VideoStream> stream;
-  std::vector<Picture> kept;  // the first of the video
+  std::vector<Picture> kept;                 // the first of the video
   int64_t held = 0, place = 0, counted = 0;  // bytes kept; frame that advance() gives next; 0: the end was not reached yet
   bool full = false;
   VideoShape shape;
@@ -121,7 +126,9 @@ namespace liere {
 bool video_supported() { return false; }
 struct VideoDecoder::State {};
 VideoDecoder::VideoDecoder(std::string, std::string name, VideoLimits, int64_t) {
-  throw ConfigError(name + " is a video, and this program was built without video: install libavformat-dev, libavcodec-dev and libswscale-dev and build it again (LIERE_VIDEO).");
+  throw ConfigError(name +
+                    " is a video, and this program was built without video: install libavformat-dev, libavcodec-dev and libswscale-dev and build it "
+                    "again (LIERE_VIDEO).");
 }
 VideoDecoder::~VideoDecoder() = default;
 VideoShape VideoDecoder::shape() { return {}; }
