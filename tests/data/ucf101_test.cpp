@@ -28,11 +28,6 @@ const std::map<int64_t, std::string> kClasses = {{1, "Hammering"}, {2, "HammerTh
 std::vector<ListedVideo> train_list(const std::string& text) { return parse_video_list(text, kClasses, true, "trainlist01.txt"); }
 std::vector<ListedVideo> test_list(const std::string& text) { return parse_video_list(text, kClasses, false, "testlist01.txt"); }
 
-void put(const fs::path& path, const std::string& content) {
-  fs::create_directories(path.parent_path());
-  std::ofstream(path, std::ios::binary) << content;
-}
-
 }  // namespace
 
 TEST_CASE("ucf101 lists: CRLF, a byte order mark, blank lines and a missing last line end change nothing") {
@@ -130,6 +125,11 @@ TEST_CASE("ucf101 index: what was written is read, and anything else is refused"
 
 #ifdef LIERE_VIDEO
 namespace {
+
+void put(const fs::path& path, const std::string& content) {
+  fs::create_directories(path.parent_path());
+  std::ofstream(path, std::ios::binary) << content;
+}
 
 /// Three classes, six videos, in the layout that `below` says, with names in other capitals than the lists have.
 struct Tree {

@@ -62,9 +62,10 @@ TEST_CASE("video: frames in any order, repeated, in one request or several, with
   const std::string bytes = made_video({.frames = 20, .b_frames = 1});
   const Frames whole = all_of(bytes);
   const std::vector<int64_t> order = {7, 0, 19, 7, 3, 3, 12, 18, 1};
-  for (const int64_t held : {int64_t(64) << 20, int64_t(30000), int64_t(0)}) {
-    CAPTURE(held);
-    VideoDecoder decoder(bytes, "made.avi", {.held_bytes = held});
+  for (const auto& [held, known] :
+       {std::pair(int64_t(64) << 20, 0), {int64_t(64) << 20, 20}, {int64_t(30000), 0}, {int64_t(30000), 20}, {int64_t(0), 20}}) {
+    CAPTURE(held, known);
+    VideoDecoder decoder(bytes, "made.avi", {.held_bytes = held}, known);
     for (int round = 0; round < 2; ++round) {
       const Frames some = decoder.frames(order);
       for (size_t i = 0; i < order.size(); ++i) CHECK(same_frame(some, static_cast<int64_t>(i), whole, order[i]));

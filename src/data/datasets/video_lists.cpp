@@ -11,8 +11,9 @@ namespace liere {
 namespace {
 
 [[noreturn]] void fail(const std::string& path, int64_t line, const std::string& what) {
-  throw DataError(path + (line > 0 ? ", line " + std::to_string(line) : "") + ": " + what +
-                  "; fetch the lists again (UCF101TrainTestSplits-RecognitionTask.zip).");
+  std::string place = path;
+  if (line > 0) place.append(", line ").append(std::to_string(line));
+  throw DataError(place + ": " + what + "; fetch the lists again (UCF101TrainTestSplits-RecognitionTask.zip).");
 }
 
 std::string quoted(std::string_view text) {

@@ -35,9 +35,9 @@ class VideoDecoder {
 
   /// Decodes everything where the count is not known.
   VideoShape shape();
-  /// RGB u8 [indices.size(), height, width, 3]; indices in any order, repeated ones allowed. Frames decoded before are kept (within held_bytes), so
-  /// that several requests share one pass; for those that were not kept it begins again. Throws DataError: damaged data, a size that changes, fewer
-  /// frames than known, the deadline.
+  /// RGB u8 [indices.size(), height, width, 3]; indices in any order, repeated ones allowed. Frames asked for before are kept
+  /// (within held_bytes); a request that goes back behind what is kept begins a second pass, which keeps all, so that several requests share it.
+  /// Throws DataError: damaged data, a size that changes, fewer frames than known, the deadline.
   Frames frames(const std::vector<int64_t>& indices);
 
  private:
