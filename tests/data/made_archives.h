@@ -20,9 +20,12 @@ struct ArchiveMember {
 /// `form`: "zip", "tar", "tar.gz" or "7z".
 inline void make_archive(const std::string& path, const std::string& form, const std::vector<ArchiveMember>& members) {
   archive* writer = archive_write_new();
-  if (form == "zip") archive_write_set_format_zip(writer);
-  else if (form == "7z") archive_write_set_format_7zip(writer);
-  else archive_write_set_format_pax_restricted(writer);
+  if (form == "zip")
+    archive_write_set_format_zip(writer);
+  else if (form == "7z")
+    archive_write_set_format_7zip(writer);
+  else
+    archive_write_set_format_pax_restricted(writer);
   if (form == "tar.gz") archive_write_add_filter_gzip(writer);
   if (archive_write_open_filename(writer, path.c_str()) != ARCHIVE_OK) throw std::runtime_error("an archive for a test could not be made");
   for (const auto& member : members) {

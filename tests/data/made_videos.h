@@ -1,4 +1,5 @@
-// Small videos made at test time through libav's own encoders. Frame i is a grey ramp that moves, with i in its brightness, so that each differs from all others.
+// Small videos made at test time through libav's own encoders. Frame i is a grey ramp that moves, with i in its brightness, so that each differs from
+// all others.
 #pragma once
 
 #ifdef LIERE_VIDEO
@@ -36,7 +37,9 @@ inline AVFrame* made_frame(int width, int height, AVPixelFormat format, int inde
   for (int plane = 0; plane < 3 && frame->data[plane]; ++plane) {
     const int rows = plane ? (height + 1) / 2 : height, columns = plane ? (width + 1) / 2 : width;
     for (int y = 0; y < rows; ++y)
-      for (int x = 0; x < columns; ++x) frame->data[plane][y * frame->linesize[plane] + x] = static_cast<uint8_t>(plane ? 96 + plane * 20 + (x + 2 * y) % 16 + index : 16 + (x * 3 + y * 2 + index * 7) % 200);
+      for (int x = 0; x < columns; ++x)
+        frame->data[plane][y * frame->linesize[plane] + x] =
+            static_cast<uint8_t>(plane ? 96 + plane * 20 + (x + 2 * y) % 16 + index : 16 + (x * 3 + y * 2 + index * 7) % 200);
   }
   return frame;
 }
@@ -116,7 +119,8 @@ class VideoMaker {
     sound_ = stream->index;
     stream->time_base = {1, 8000};
     auto* parameters = stream->codecpar;
-    parameters->codec_type = AVMEDIA_TYPE_AUDIO, parameters->codec_id = AV_CODEC_ID_PCM_S16LE, parameters->sample_rate = 8000, parameters->format = AV_SAMPLE_FMT_S16;
+    parameters->codec_type = AVMEDIA_TYPE_AUDIO, parameters->codec_id = AV_CODEC_ID_PCM_S16LE, parameters->sample_rate = 8000,
+    parameters->format = AV_SAMPLE_FMT_S16;
     av_channel_layout_default(&parameters->ch_layout, 1);
     parameters->block_align = 2, parameters->bits_per_coded_sample = 16;
   }

@@ -28,11 +28,6 @@ const std::map<int64_t, std::string> kClasses = {{1, "Hammering"}, {2, "HammerTh
 std::vector<ListedVideo> train_list(const std::string& text) { return parse_video_list(text, kClasses, true, "trainlist01.txt"); }
 std::vector<ListedVideo> test_list(const std::string& text) { return parse_video_list(text, kClasses, false, "testlist01.txt"); }
 
-void put(const fs::path& path, const std::string& content) {
-  fs::create_directories(path.parent_path());
-  std::ofstream(path, std::ios::binary) << content;
-}
-
 }  // namespace
 
 TEST_CASE("ucf101 lists: CRLF, a byte order mark, blank lines and a missing last line end change nothing") {
@@ -41,7 +36,8 @@ TEST_CASE("ucf101 lists: CRLF, a byte order mark, blank lines and a missing last
   CHECK(expected[0].folder == "YoYo");
   CHECK(expected[0].file == "v_YoYo_g01_c01.avi");
   CHECK(expected[1].class_number == 1);
-  for (const std::string text : {"\xef\xbb\xbfYoYo/v_YoYo_g01_c01.avi 7\r\n\r\nHammering/v_Hammering_g02_c01.avi 1", "YoYo/v_YoYo_g01_c01.avi 7 \nHammering/v_Hammering_g02_c01.avi 1\t\r\n\n"}) {
+  for (const std::string text : {"\xef\xbb\xbfYoYo/v_YoYo_g01_c01.avi 7\r\n\r\nHammering/v_Hammering_g02_c01.avi 1",
+                                 "YoYo/v_YoYo_g01_c01.avi 7 \nHammering/v_Hammering_g02_c01.avi 1\t\r\n\n"}) {
     const auto found = train_list(text);
     REQUIRE(found.size() == 2);
     CHECK((found[0].file == expected[0].file && found[1].file == expected[1].file));
@@ -75,7 +71,8 @@ TEST_CASE("ucf101 lists: whatever contradicts itself is refused with file and li
     CAPTURE(bad.text.substr(0, 60));
     CHECK_THROWS_WITH(train_list(bad.text), has("trainlist01.txt") && has(bad.says));
   }
-  for (const std::string text : {"", "1\n", "0 YoYo\n", "x YoYo\n", "1 YoYo\n1 Other\n", "1 YoYo\n2 YoYo\n", "1 ../YoYo\n", "1 a/b\n", "1 Yo Yo\n", "-1 YoYo\n"}) {
+  for (const std::string text :
+       {"", "1\n", "0 YoYo\n", "x YoYo\n", "1 YoYo\n1 Other\n", "1 YoYo\n2 YoYo\n", "1 ../YoYo\n", "1 a/b\n", "1 Yo Yo\n", "-1 YoYo\n"}) {
     CAPTURE(text);
     CHECK_THROWS_AS(parse_class_numbers(text, "classInd.txt"), DataError);
   }
@@ -129,13 +126,20 @@ TEST_CASE("ucf101 index: what was written is read, and anything else is refused"
 #ifdef LIERE_VIDEO
 namespace {
 
+void put(const fs::path& path, const std::string& content) {
+  fs::create_directories(path.parent_path());
+  std::ofstream(path, std::ios::binary) << content;
+}
+
 /// Three classes, six videos, in the layout that `below` says, with names in other capitals than the lists have.
 struct Tree {
   explicit Tree(const std::string& below = "UCF-101/") : root(folder.path()) {
     videos = root / below;
     put(root / "ucfTrainTestlist/classInd.txt", "1 Hammering\r\n2 HammerThrow\r\n3 HandstandPushups\r\n");
-    put(root / "ucfTrainTestlist/trainlist01.txt", "Hammering/v_Hammering_g08_c01.avi 1\r\nHammerThrow/v_HammerThrow_g08_c01.avi 2\r\nHandstandPushups/v_HandStandPushups_g08_c01.avi 3\r\n");
-    put(root / "ucfTrainTestlist/testlist01.txt", "Hammering/v_Hammering_g01_c01.avi\r\nHammerThrow/v_HammerThrow_g01_c01.avi\r\nHandstandPushups/v_HandStandPushups_g01_c01.avi\r\n");
+    put(root / "ucfTrainTestlist/trainlist01.txt",
+        "Hammering/v_Hammering_g08_c01.avi 1\r\nHammerThrow/v_HammerThrow_g08_c01.avi 2\r\nHandstandPushups/v_HandStandPushups_g08_c01.avi 3\r\n");
+    put(root / "ucfTrainTestlist/testlist01.txt",
+        "Hammering/v_Hammering_g01_c01.avi\r\nHammerThrow/v_HammerThrow_g01_c01.avi\r\nHandstandPushups/v_HandStandPushups_g01_c01.avi\r\n");
     int frames = 5;
     for (const std::string name : {"Hammering/v_Hammering", "HammerThrow/v_HammerThrow", "HandStandPushups/v_HandstandPushups"})
       for (const std::string group : {"_g08_c01.avi", "_g01_c01.avi"}) put(videos / (name + group), made_video({.frames = frames++}));

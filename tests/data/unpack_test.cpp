@@ -27,7 +27,11 @@ namespace {
 bool everything(std::string_view) { return true; }
 
 std::vector<ArchiveMember> members() {
-  return {{"UCF-101/", "", "", true}, {"UCF-101/a/one.avi", std::string(70000, 'a')}, {"./UCF-101/b/two.avi", "two"}, {"UCF-101/empty.avi", ""}, {"UCF-101/readme.txt", "text"}};
+  return {{"UCF-101/", "", "", true},
+          {"UCF-101/a/one.avi", std::string(70000, 'a')},
+          {"./UCF-101/b/two.avi", "two"},
+          {"UCF-101/empty.avi", ""},
+          {"UCF-101/readme.txt", "text"}};
 }
 
 }  // namespace
@@ -106,9 +110,12 @@ TEST_CASE("unpack: damaged archives, and files that are none, are refused and le
 TEST_CASE("unpack: prepare ucf101 stops with 75 and goes on; archive and lists are found in one folder") {
   const TemporaryFolder folder;
   const fs::path root = folder.path() / "root";
-  make_archive((folder.path() / "UCF101.rar").string(), "zip", {{"UCF-101/YoYo/v_YoYo_g08_c01.avi", made_video()}, {"UCF-101/YoYo/v_YoYo_g01_c01.avi", made_video({.frames = 4})}});
+  make_archive((folder.path() / "UCF101.rar").string(), "zip",
+               {{"UCF-101/YoYo/v_YoYo_g08_c01.avi", made_video()}, {"UCF-101/YoYo/v_YoYo_g01_c01.avi", made_video({.frames = 4})}});
   make_archive((folder.path() / "UCF101TrainTestSplits-RecognitionTask.zip").string(), "zip",
-               {{"ucfTrainTestlist/classInd.txt", "1 YoYo\r\n"}, {"ucfTrainTestlist/trainlist01.txt", "YoYo/v_YoYo_g08_c01.avi 1\r\n"}, {"ucfTrainTestlist/testlist01.txt", "YoYo/v_YoYo_g01_c01.avi\r\n"}});
+               {{"ucfTrainTestlist/classInd.txt", "1 YoYo\r\n"},
+                {"ucfTrainTestlist/trainlist01.txt", "YoYo/v_YoYo_g08_c01.avi 1\r\n"},
+                {"ucfTrainTestlist/testlist01.txt", "YoYo/v_YoYo_g01_c01.avi\r\n"}});
   const PrepareUcf101Options options{.from = folder.path().string(), .root = root.string()};
   const pid_t child = ::fork();
   if (child == 0) {

@@ -18,8 +18,8 @@ namespace {
 struct Case {
   std::string name;
   std::string bytes;
-  int64_t frames = 0;      // that are decoded by the rule; 0: refused
-  std::string says = "";   // part of the refusal
+  int64_t frames = 0;     // that are decoded by the rule; 0: refused
+  std::string says = "";  // part of the refusal
   VideoLimits limits = {};
 };
 
@@ -41,7 +41,8 @@ size_t avih(const std::string& bytes, size_t number) { return place_of(bytes, "a
 size_t strf(const std::string& bytes, size_t number) { return place_of(bytes, "strf") + 8 + 4 * number; }
 
 std::vector<Case> bad_videos() {
-  const std::string good = made_video(), jpegs = made_video({.codec = "mjpeg"}), mp4 = made_video({.container = "mp4"}), mkv = made_video({.container = "matroska"});
+  const std::string good = made_video(), jpegs = made_video({.codec = "mjpeg"}), mp4 = made_video({.container = "mp4"}),
+                    mkv = made_video({.container = "matroska"});
   std::vector<Case> cases;
   for (int percent = 10; percent <= 90; percent += 10) {
     const auto cut = [&](const std::string& bytes) { return bytes.substr(0, bytes.size() * percent / 100); };
@@ -63,7 +64,7 @@ std::vector<Case> bad_videos() {
   cases.push_back({"a picture's size that changes", made_video({.codec = "mjpeg", .second_width = 32, .second_height = 32}), 0, "expected 64x48"});
   cases.push_back({"a header of 65500x65500", with_number(with_number(good, strf(good, 1), 65500), strf(good, 2), 65500), 0, "65500x65500"});
   cases.push_back({"a width of 0 in the header of motion JPEG", with_number(jpegs, strf(jpegs, 1), 0), 12});  // the pictures' own size counts
-  cases.push_back({"a negative height", with_number(good, strf(good, 2), uint32_t(-48)), 12});               // how bitmaps say "from the top down"
+  cases.push_back({"a negative height", with_number(good, strf(good, 2), uint32_t(-48)), 12});                // how bitmaps say "from the top down"
   cases.push_back({"an unknown codec", [&] {
                      std::string bytes = good;
                      bytes.replace(place_of(bytes, "FMP4"), 4, "ZZZZ");
@@ -82,11 +83,13 @@ std::vector<Case> bad_videos() {
   const size_t index = place_of(good, "idx1");
   cases.push_back({"no index", with_own_size(good.substr(0, index)), 12});
   cases.push_back({"no index and no size", with_number(good.substr(0, index), 4, 0), 12});
-  cases.push_back({"an index of nonsense", [&] {
+  cases.push_back({"an index of nonsense",
+                   [&] {
                      std::string bytes = good;
                      for (size_t i = index + 8; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 7);
                      return bytes;
-                   }(), 12});
+                   }(),
+                   12});
   cases.push_back({"bytes behind the end", good + std::string(5000, 'z'), 12});
   const size_t first = place_of(good, "00dc", place_of(good, "movi"));
   cases.push_back({"a frame that says it is larger than the file", with_number(good, first + 4, 0x7fffffff)});

@@ -1,5 +1,5 @@
-// make_ucf101 FOLDER: a small UCF101 - two classes, four videos - as UCF101.rar (a tar: the form is told by its content) and the zip of the lists, in FOLDER.
-// Prints "no video" and makes nothing in a build without video or libarchive.
+// make_ucf101 FOLDER: a small UCF101 - two classes, four videos - as UCF101.rar (a tar: the form is told by its content) and the zip of the lists, in
+// FOLDER. Prints "no video" and makes nothing in a build without video or libarchive.
 #include <cstdio>
 
 #if defined(LIERE_VIDEO) && defined(LIERE_ARCHIVE)

@@ -48,7 +48,9 @@ constexpr const char* kRemedy = "; remove it and run liere-data prepare ucf101 -
 uint64_t hash_of(const Header& header) { return XXH3_64bits(&header, offsetof(Header, hash)); }
 
 /// How AVFrame describes it; the file's enumeration values are those of the decoder that it names.
-AVPixelFormat format_of(const Header& header) { return av_get_pix_fmt(std::string(header.pixel_format, strnlen(header.pixel_format, sizeof header.pixel_format)).c_str()); }
+AVPixelFormat format_of(const Header& header) {
+  return av_get_pix_fmt(std::string(header.pixel_format, strnlen(header.pixel_format, sizeof header.pixel_format)).c_str());
+}
 
 class File {
  public:
@@ -106,16 +108,20 @@ std::unique_ptr<CachedFrames> CachedFrames::open(const fs::path& path, const Fil
     state.fail(std::string("cannot be read: ") + std::strerror(errno));
   }
   struct stat status = {};
-  if (::fstat(state.file, &status) != 0 || !read_at(state.file, &header, sizeof header, 0) || std::memcmp(header.magic, kMagic, sizeof kMagic) != 0 || header.hash != hash_of(header))
+  if (::fstat(state.file, &status) != 0 || !read_at(state.file, &header, sizeof header, 0) || std::memcmp(header.magic, kMagic, sizeof kMagic) != 0 ||
+      header.hash != hash_of(header))
     state.fail("is damaged: its header is not one of decoded frames, or does not have its hash");
-  if (header.source_bytes != source.bytes || header.source_modified_ns != source.modified_ns || std::string(header.decoder, strnlen(header.decoder, sizeof header.decoder)) != video_decoder_version()) return nullptr;
+  if (header.source_bytes != source.bytes || header.source_modified_ns != source.modified_ns ||
+      std::string(header.decoder, strnlen(header.decoder, sizeof header.decoder)) != video_decoder_version())
+    return nullptr;
   const AVPixelFormat format = format_of(header);
   const int64_t bytes = format == AV_PIX_FMT_NONE ? -1 : av_image_get_buffer_size(format, header.width, header.height, 1);
   if (bytes <= 0 || header.frames < 1 || header.frames > uint64_t(VideoLimits().max_frames) || header.frame_bytes != static_cast<uint64_t>(bytes) ||
       static_cast<uint64_t>(status.st_size) != sizeof header + header.frames * (header.frame_bytes + 8))
     state.fail("is damaged: it has " + std::to_string(status.st_size) + " bytes, not those of the frames that its header states");
   state.hashes.resize(header.frames);
-  if (!read_at(state.file, state.hashes.data(), header.frames * 8, sizeof header + header.frames * header.frame_bytes) || XXH3_64bits(state.hashes.data(), header.frames * 8) != header.hashes_hash)
+  if (!read_at(state.file, state.hashes.data(), header.frames * 8, sizeof header + header.frames * header.frame_bytes) ||
+      XXH3_64bits(state.hashes.data(), header.frames * 8) != header.hashes_hash)
     state.fail("is damaged: its table of hashes does not have its own");
   state.planes.resize(header.frame_bytes + 64);
   return opened;
@@ -135,19 +141,25 @@ Frames CachedFrames::frames(const std::vector<int64_t>& indices) const {
   picture->width = header.width, picture->height = header.height;
   picture->color_range = static_cast<AVColorRange>(header.color_range);
   picture->colorspace = static_cast<AVColorSpace>(header.colorspace);
-  av_image_fill_arrays(picture->data, picture->linesize, state.planes.data(), static_cast<AVPixelFormat>(picture->format), header.width, header.height, 1);
+  av_image_fill_arrays(picture->data, picture->linesize, state.planes.data(), static_cast<AVPixelFormat>(picture->format), header.width,
+                       header.height, 1);
   for (size_t i = 0; i < indices.size(); ++i) {
     const auto index = static_cast<uint64_t>(indices[i]);
-    if (indices[i] < 0 || index >= header.frames) throw DataError(state.path.string() + ": frame " + std::to_string(indices[i]) + " was asked for, it has " + std::to_string(header.frames) + ".");
-    if (!read_at(state.file, state.planes.data(), header.frame_bytes, sizeof header + index * header.frame_bytes)) state.fail("cannot be read: " + std::string(errno ? std::strerror(errno) : "it has become shorter"));
-    if (XXH3_64bits(state.planes.data(), header.frame_bytes) != state.hashes[index]) state.fail("is damaged: frame " + std::to_string(index) + " does not have its hash");
+    if (indices[i] < 0 || index >= header.frames)
+      throw DataError(state.path.string() + ": frame " + std::to_string(indices[i]) + " was asked for, it has " + std::to_string(header.frames) +
+                      ".");
+    if (!read_at(state.file, state.planes.data(), header.frame_bytes, sizeof header + index * header.frame_bytes))
+      state.fail("cannot be read: " + std::string(errno ? std::strerror(errno) : "it has become shorter"));
+    if (XXH3_64bits(state.planes.data(), header.frame_bytes) != state.hashes[index])
+      state.fail("is damaged: frame " + std::to_string(index) + " does not have its hash");
     state.rgb.convert(*picture, result.u8() + static_cast<int64_t>(i) * rgb_bytes, state.path.string());
   }
   return result;
 }
 
 struct FrameCacheWriter::State {
-  State(const fs::path& final_path, const FileState& given) : path(final_path), part(final_path.string() + ".part"), source(given), file(part, O_WRONLY | O_CREAT | O_TRUNC) {
+  State(const fs::path& final_path, const FileState& given)
+      : path(final_path), part(final_path.string() + ".part"), source(given), file(part, O_WRONLY | O_CREAT | O_TRUNC) {
     if (file < 0) fail();
     std::memcpy(header.magic, kMagic, sizeof kMagic);
     header.source_bytes = source.bytes, header.source_modified_ns = source.modified_ns;
@@ -157,7 +169,10 @@ struct FrameCacheWriter::State {
     std::error_code ignored;
     if (!done) fs::remove(part, ignored);
   }
-  [[noreturn]] void fail() const { throw Error(ExitCode::kFailure, "cannot write " + part.string() + ": " + std::strerror(errno) + ". Free some space or name another folder with --cache; what is done is kept."); }
+  [[noreturn]] void fail() const {
+    throw Error(ExitCode::kFailure, "cannot write " + part.string() + ": " + std::strerror(errno) +
+                                        ". Free some space or name another folder with --cache; what is done is kept.");
+  }
   void write_at(const void* data, size_t bytes, uint64_t offset) {
     const auto* at = static_cast<const char*>(data);
     while (bytes > 0) {
@@ -180,7 +195,9 @@ struct FrameCacheWriter::State {
 FrameCacheWriter::FrameCacheWriter(const fs::path& path, const FileState& source) {
   std::error_code error;
   fs::create_directories(path.parent_path(), error);
-  if (error) throw Error(ExitCode::kFailure, "the folder " + path.parent_path().string() + " cannot be made: " + error.message() + "; name another one with --cache.");
+  if (error)
+    throw Error(ExitCode::kFailure,
+                "the folder " + path.parent_path().string() + " cannot be made: " + error.message() + "; name another one with --cache.");
   state_ = std::make_unique<State>(path, source);
 }
 FrameCacheWriter::~FrameCacheWriter() = default;
@@ -191,14 +208,16 @@ void FrameCacheWriter::add(const Picture& picture) {
   const auto format = static_cast<AVPixelFormat>(picture->format);
   if (header.frames == 0) {
     const AVPixFmtDescriptor* form = av_pix_fmt_desc_get(format);
-    if (!form || (form->flags & AV_PIX_FMT_FLAG_PAL)) throw DataError(state.path.string() + ": videos with a palette are not cached; leave --cache out.");
+    if (!form || (form->flags & AV_PIX_FMT_FLAG_PAL))
+      throw DataError(state.path.string() + ": videos with a palette are not cached; leave --cache out.");
     std::strncpy(header.pixel_format, form->name, sizeof header.pixel_format - 1);
     header.width = picture->width, header.height = picture->height;
     header.color_range = picture->color_range, header.colorspace = picture->colorspace;
     header.frame_bytes = static_cast<uint64_t>(av_image_get_buffer_size(format, picture->width, picture->height, 1));
     state.planes.resize(header.frame_bytes);
   }
-  av_image_copy_to_buffer(state.planes.data(), static_cast<int>(state.planes.size()), picture->data, picture->linesize, format, picture->width, picture->height, 1);
+  av_image_copy_to_buffer(state.planes.data(), static_cast<int>(state.planes.size()), picture->data, picture->linesize, format, picture->width,
+                          picture->height, 1);
   state.write_at(state.planes.data(), state.planes.size(), sizeof header + header.frames * header.frame_bytes);
   state.hashes.push_back(XXH3_64bits(state.planes.data(), state.planes.size()));
   ++header.frames;
@@ -228,7 +247,9 @@ std::unique_ptr<CachedFrames> CachedFrames::open(const std::filesystem::path&, c
 VideoShape CachedFrames::shape() const { return {}; }
 Frames CachedFrames::frames(const std::vector<int64_t>&) const { return {}; }
 struct FrameCacheWriter::State {};
-FrameCacheWriter::FrameCacheWriter(const std::filesystem::path&, const FileState&) { throw ConfigError("a cache of frames needs video, and this program was built without it (LIERE_VIDEO)."); }
+FrameCacheWriter::FrameCacheWriter(const std::filesystem::path&, const FileState&) {
+  throw ConfigError("a cache of frames needs video, and this program was built without it (LIERE_VIDEO).");
+}
 FrameCacheWriter::~FrameCacheWriter() = default;
 void FrameCacheWriter::add(const Picture&) {}
 void FrameCacheWriter::finish() {}

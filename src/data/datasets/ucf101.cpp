@@ -52,9 +52,12 @@ class VideoSource : public Source {
   SourceInfo info() const override {
     const std::lock_guard lock(mutex_);
     if (shape_.frames == 0) {
-      if (const auto known = videos_.index.find(path_, file_)) shape_ = *known;
-      else if (open_cache()) shape_ = cached_->shape();
-      else shape_ = decoder().shape();
+      if (const auto known = videos_.index.find(path_, file_))
+        shape_ = *known;
+      else if (open_cache())
+        shape_ = cached_->shape();
+      else
+        shape_ = decoder().shape();
     }
     return {{shape_.frames, shape_.height, shape_.width, 3}, label_, name()};
   }
@@ -77,7 +80,8 @@ class VideoSource : public Source {
     const int64_t frames = VideoDecoder(read_file(videos_.root / path_, kMaxPictureBytes), name(), {.held_bytes = 0}).shape().frames;
     const auto known = videos_.index.find(path_, file_);
     if (known && known->frames != frames)
-      throw DataError(name() + ": " + std::to_string(frames) + " frames were decoded, the index says " + std::to_string(known->frames) + "; run liere-data prepare ucf101 again.");
+      throw DataError(name() + ": " + std::to_string(frames) + " frames were decoded, the index says " + std::to_string(known->frames) +
+                      "; run liere-data prepare ucf101 again.");
   }
 
  private:
@@ -89,7 +93,9 @@ class VideoSource : public Source {
     const fs::path path = cached_frames_path(videos_.cache, path_);
     try {
       cached_ = CachedFrames::open(path, file_);
-      if (!cached_) videos_.warn_of_cache(path.string() + " is missing, or of another state of its video or another decoder: run liere-data prepare ucf101 --cache.");
+      if (!cached_)
+        videos_.warn_of_cache(path.string() +
+                              " is missing, or of another state of its video or another decoder: run liere-data prepare ucf101 --cache.");
     } catch (const DataError& error) {
       videos_.warn_of_cache(error.what());
     }
@@ -162,18 +168,23 @@ class Ucf101 : public Dataset {
 
   std::string describe() const override {
     const int64_t official = split_ == Split::kTrain ? official_.train : official_.test;
-    std::string text = videos_.title + ": " + format_count(size()) + " videos, " + format_count(static_cast<int64_t>(videos_.class_names.size())) + " classes";
+    std::string text =
+        videos_.title + ": " + format_count(size()) + " videos, " + format_count(static_cast<int64_t>(videos_.class_names.size())) + " classes";
     text += size() == official ? " (as many as the official split)" : ", not the official " + format_count(official);
     if (classes_without_video_ > 0) text += ", " + format_count(classes_without_video_) + " classes without a video in this list";
-    if (without_group_ > 0) text += ", " + format_count(without_group_) + " without a group in their name: not checked for scenes that are in training and test";
-    text += indexed_ == size() ? ", frame counts indexed" : ", " + format_count(size() - indexed_) + " without an indexed frame count: decoded to their end (liere-data prepare ucf101 counts once)";
+    if (without_group_ > 0)
+      text += ", " + format_count(without_group_) + " without a group in their name: not checked for scenes that are in training and test";
+    text += indexed_ == size() ? ", frame counts indexed"
+                               : ", " + format_count(size() - indexed_) +
+                                     " without an indexed frame count: decoded to their end (liere-data prepare ucf101 counts once)";
     return text + (videos_.cache.empty() ? "" : ", frames from " + videos_.cache.string());
   }
 
   std::vector<std::string> verify() const override {
     std::vector<std::string> problems;
     const int64_t official = split_ == Split::kTrain ? official_.train : official_.test;
-    if (size() != official) problems.push_back(videos_.title + " has " + format_count(size()) + " videos, the published split has " + format_count(official) + ".");
+    if (size() != official)
+      problems.push_back(videos_.title + " has " + format_count(size()) + " videos, the published split has " + format_count(official) + ".");
     if (const auto classes = static_cast<int64_t>(videos_.class_names.size()); classes != kOfficialClasses)
       problems.push_back(videos_.title + " has " + format_count(classes) + " classes, the published set has " + format_count(kOfficialClasses) + ".");
     std::vector<std::string> wrong;
@@ -183,7 +194,9 @@ class Ucf101 : public Dataset {
       if (group < 1 || group > 25 || of_test != (split_ == Split::kTest)) wrong.push_back(video.file);
     }
     if (!wrong.empty())
-      problems.push_back(videos_.title + ": the published split tests the groups " + std::to_string(official_.first_test_group) + " to " + std::to_string(official_.last_test_group) + " and trains on the others of 1 to 25; otherwise here: " + list_some(wrong) + ".");
+      problems.push_back(videos_.title + ": the published split tests the groups " + std::to_string(official_.first_test_group) + " to " +
+                         std::to_string(official_.last_test_group) + " and trains on the others of 1 to 25; otherwise here: " + list_some(wrong) +
+                         ".");
     return problems;
   }
 
@@ -209,7 +222,9 @@ class Ucf101 : public Dataset {
 
 std::unique_ptr<Dataset> make_ucf101(const Ucf101Config& config, Split split) {
   if (!video_supported())
-    throw ConfigError("data.kind: ucf101 needs video, and this program was built without it: install libavformat-dev, libavcodec-dev and libswscale-dev and build it again (LIERE_VIDEO).");
+    throw ConfigError(
+        "data.kind: ucf101 needs video, and this program was built without it: install libavformat-dev, libavcodec-dev and libswscale-dev and build "
+        "it again (LIERE_VIDEO).");
   return std::make_unique<Ucf101>(config, split);
 }
 

@@ -1,5 +1,5 @@
-// UCF101 (Soomro, Zamir and Shah 2012): 13,320 videos of 101 actions in three official splits; or any videos in folders named after their class that are listed
-// in the same form. A sample is a whole video: its source's frames are those that decoding it returns.
+// UCF101 (Soomro, Zamir and Shah 2012): 13,320 videos of 101 actions in three official splits; or any videos in folders named after their class that
+// are listed in the same form. A sample is a whole video: its source's frames are those that decoding it returns.
 #pragma once
 
 #include <memory>

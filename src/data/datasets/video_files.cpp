@@ -14,7 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr uint64_t kMaxListBytes = uint64_t(64) << 20;
-constexpr const char* kRemedy = "; make it with liere-data prepare ucf101 (scripts/fetch-ucf101.sh fetches the archives), or set data.root to the folder that holds the classes";
+constexpr const char* kRemedy =
+    "; make it with liere-data prepare ucf101 (scripts/fetch-ucf101.sh fetches the archives), or set data.root to the folder that holds the classes";
 
 std::string lower(std::string_view name) {
   std::string text(name);
@@ -44,7 +45,8 @@ class Names {
     const auto [begin, end] = by_lower_.equal_range(lower(name));
     if (begin == end) return "";
     if (std::next(begin) != end)
-      throw DataError(folder_.string() + ": expected " + name + ", found " + begin->second + " and " + std::next(begin)->second + ", which differ from it in capitals; remove the one that is a copy.");
+      throw DataError(folder_.string() + ": expected " + name + ", found " + begin->second + " and " + std::next(begin)->second +
+                      ", which differ from it in capitals; remove the one that is a copy.");
     return begin->second;
   }
 
@@ -67,8 +69,9 @@ fs::path find_lists(const fs::path& root, const fs::path& lists) {
   if (lists.empty()) places = {root / "ucfTrainTestlist", root / "annotations", root / "ucf101_lists"};
   for (const auto& place : places)
     if (fs::exists(place / "classInd.txt", ignored)) return place;
-  throw DataError("UCF101's lists were not found: expected classInd.txt, trainlist01.txt and testlist01.txt in " + fs::absolute(places.front()).lexically_normal().string() +
-                  (lists.empty() ? " or annotations/ beside it" : "") + "; fetch UCF101TrainTestSplits-RecognitionTask.zip (scripts/fetch-ucf101.sh), or set data.lists to their folder.");
+  throw DataError("UCF101's lists were not found: expected classInd.txt, trainlist01.txt and testlist01.txt in " +
+                  fs::absolute(places.front()).lexically_normal().string() + (lists.empty() ? " or annotations/ beside it" : "") +
+                  "; fetch UCF101TrainTestSplits-RecognitionTask.zip (scripts/fetch-ucf101.sh), or set data.lists to their folder.");
 }
 
 VideoLists read_video_lists(const fs::path& folder, int64_t split) {
@@ -85,7 +88,9 @@ VideoLists read_video_lists(const fs::path& folder, int64_t split) {
   std::vector<std::string> unused;
   for (const auto& [id, name] : lists.classes)
     if (!used.contains(id)) unused.push_back(name);
-  if (!unused.empty()) throw DataError(classes.string() + " has classes without a video in " + train.filename().string() + " and " + test.filename().string() + ": " + list_some(unused) + "; take them out of it, or fetch the lists again.");
+  if (!unused.empty())
+    throw DataError(classes.string() + " has classes without a video in " + train.filename().string() + " and " + test.filename().string() + ": " +
+                    list_some(unused) + "; take them out of it, or fetch the lists again.");
   return lists;
 }
 
@@ -103,7 +108,8 @@ std::vector<std::string> find_videos(const fs::path& root, const std::vector<Lis
     break;
   }
   if (base.empty())
-    throw DataError(title + " was not found: expected folders such as " + listed.front().folder + "/ in " + fs::absolute(root).lexically_normal().string() + ", or in UCF-101/, videos/ or data/ there" + kRemedy + ".");
+    throw DataError(title + " was not found: expected folders such as " + listed.front().folder + "/ in " +
+                    fs::absolute(root).lexically_normal().string() + ", or in UCF-101/, videos/ or data/ there" + kRemedy + ".");
 
   std::map<std::string, std::pair<std::string, Names>> opened;  // by the listed folder: its name on disk and what is in it
   std::vector<std::string> paths, missing;
@@ -114,12 +120,14 @@ std::vector<std::string> find_videos(const fs::path& root, const std::vector<Lis
       entry = opened.emplace(video.folder, std::pair(folder, folder.empty() ? Names() : Names(base / folder))).first;
     }
     const std::string file = entry->second.second.find(video.file);
-    if (file.empty()) missing.push_back(video.folder + "/" + video.file);
-    else paths.push_back(prefix + entry->second.first + "/" + file);
+    if (file.empty())
+      missing.push_back(video.folder + "/" + video.file);
+    else
+      paths.push_back(prefix + entry->second.first + "/" + file);
   }
   if (!missing.empty())
-    throw DataError(title + " in " + base.string() + ": expected " + format_count(static_cast<int64_t>(listed.size())) + " listed videos, found " + format_count(static_cast<int64_t>(paths.size())) +
-                    "; missing: " + list_some(missing) + kRemedy + ".");
+    throw DataError(title + " in " + base.string() + ": expected " + format_count(static_cast<int64_t>(listed.size())) + " listed videos, found " +
+                    format_count(static_cast<int64_t>(paths.size())) + "; missing: " + list_some(missing) + kRemedy + ".");
   return paths;
 }
 

@@ -44,7 +44,9 @@ std::string format_video_index(const VideoIndex& index) {
   std::string text = std::string(kVersion) + "decoder\t" + index.decoder + "\n";
   for (const auto& [path, entry] : index.videos) {
     text += "video";
-    for (const int64_t value : {entry.shape.frames, entry.shape.height, entry.shape.width, static_cast<int64_t>(entry.file.bytes), entry.file.modified_ns}) text += "\t" + std::to_string(value);
+    for (const int64_t value :
+         {entry.shape.frames, entry.shape.height, entry.shape.width, static_cast<int64_t>(entry.file.bytes), entry.file.modified_ns})
+      text += "\t" + std::to_string(value);
     text += "\t" + path + "\n";
   }
   return sign_picture_index(std::move(text));
@@ -72,7 +74,8 @@ VideoIndex parse_video_index(std::string_view text, const std::string& path) {
       const auto field = take(line, '\t');
       int64_t value = 0;
       const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-      if (error != std::errc() || end != field.data() + field.size() || field.empty() || value < low || value > high) throw fail("expected a number from " + std::to_string(low) + " to " + std::to_string(high));
+      if (error != std::errc() || end != field.data() + field.size() || field.empty() || value < low || value > high)
+        throw fail("expected a number from " + std::to_string(low) + " to " + std::to_string(high));
       return value;
     };
     VideoIndex::Entry entry;
@@ -96,7 +99,8 @@ VideoIndex read_video_index(const std::vector<std::filesystem::path>& folders) {
     if (folder.empty() || !std::filesystem::exists(path, ignored)) continue;
     VideoIndex index = parse_video_index(read_file(path, uint64_t(1) << 30), path.string());
     if (index.decoder == decoder) return index;
-    log_warning(path.string() + " was made with " + index.decoder + ", this program has " + decoder + ": it is not used, frames are counted anew. Run liere-data prepare ucf101 again.");
+    log_warning(path.string() + " was made with " + index.decoder + ", this program has " + decoder +
+                ": it is not used, frames are counted anew. Run liere-data prepare ucf101 again.");
   }
   return {decoder, {}};
 }

@@ -1,4 +1,5 @@
-// How many frames each video has, found once by decoding (liere-data prepare ucf101), so that training need not decode a video to its end to know. A text file:
+// How many frames each video has, found once by decoding (liere-data prepare ucf101), so that training need not decode a video to its end to know. A
+// text file:
 //   liere-video-index 1
 //   decoder <TAB> what counted (video_decoder_version())
 //   video <TAB> frames <TAB> height <TAB> width <TAB> bytes <TAB> modified, nanoseconds since 1970 <TAB> path below the root
@@ -41,7 +42,8 @@ struct VideoIndex {
 };
 
 std::string format_video_index(const VideoIndex& index);
-/// Throws DataError naming file and line: another version, a wrong digest, numbers out of range, a path that leaves the root, a video that is there twice.
+/// Throws DataError naming file and line: another version, a wrong digest, numbers out of range, a path that leaves the root, a video that is there
+/// twice.
 VideoIndex parse_video_index(std::string_view text, const std::string& path);
 
 /// The index in the first of `folders` that has one, empty when none has or when another decoder counted (with a warning).

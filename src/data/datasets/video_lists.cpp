@@ -11,7 +11,9 @@ namespace liere {
 namespace {
 
 [[noreturn]] void fail(const std::string& path, int64_t line, const std::string& what) {
-  throw DataError(path + (line > 0 ? ", line " + std::to_string(line) : "") + ": " + what + "; fetch the lists again (UCF101TrainTestSplits-RecognitionTask.zip).");
+  std::string place = path;
+  if (line > 0) place.append(", line ").append(std::to_string(line));
+  throw DataError(place + ": " + what + "; fetch the lists again (UCF101TrainTestSplits-RecognitionTask.zip).");
 }
 
 std::string quoted(std::string_view text) {
@@ -54,7 +56,8 @@ std::map<int64_t, std::string> parse_class_numbers(std::string_view text, const 
   for_each_line(text, [&](std::string_view line, int64_t at) {
     const size_t space = std::min(line.find(' '), line.size());
     int64_t number = 0;
-    if (!read_number(line.substr(0, space), number) || number < 1) fail(path, at, "expected a number from 1 on and the name of a class, found " + quoted(line));
+    if (!read_number(line.substr(0, space), number) || number < 1)
+      fail(path, at, "expected a number from 1 on and the name of a class, found " + quoted(line));
     const auto name = line.substr(std::min(space + 1, line.size()));
     if (!is_name(name) || name.find(' ') != std::string_view::npos) fail(path, at, "expected the name of a class, found " + quoted(name));
     if (!names.emplace(name).second) fail(path, at, "the class " + std::string(name) + " is there twice");
@@ -64,7 +67,8 @@ std::map<int64_t, std::string> parse_class_numbers(std::string_view text, const 
   return classes;
 }
 
-std::vector<ListedVideo> parse_video_list(std::string_view text, const std::map<int64_t, std::string>& classes, bool labels_required, const std::string& path) {
+std::vector<ListedVideo> parse_video_list(std::string_view text, const std::map<int64_t, std::string>& classes, bool labels_required,
+                                          const std::string& path) {
   std::unordered_map<std::string_view, int64_t> numbers;
   for (const auto& [number, name] : classes) numbers.emplace(name, number);
   std::vector<ListedVideo> videos;
@@ -73,7 +77,8 @@ std::vector<ListedVideo> parse_video_list(std::string_view text, const std::map<
     const size_t space = line.rfind(' ');
     std::string_view video = line, label;
     // A name may hold blanks: what follows the last one is a label unless the name goes on there.
-    if (space != std::string_view::npos && (labels_required || line.find('.', space) == std::string_view::npos)) video = line.substr(0, space), label = line.substr(space + 1);
+    if (space != std::string_view::npos && (labels_required || line.find('.', space) == std::string_view::npos))
+      video = line.substr(0, space), label = line.substr(space + 1);
     const size_t slash = std::min(video.find('/'), video.size());
     const auto folder = video.substr(0, slash), file = video.substr(std::min(slash + 1, video.size()));
     if (!is_name(folder) || !is_name(file)) fail(path, at, "expected CLASS/VIDEO below the root, found " + quoted(video));
@@ -81,9 +86,12 @@ std::vector<ListedVideo> parse_video_list(std::string_view text, const std::map<
     if (number == numbers.end()) fail(path, at, "the class of " + quoted(video) + " is not in classInd.txt");
     if (labels_required && label.empty()) fail(path, at, "expected a label behind " + quoted(video));
     int64_t stated = 0;
-    if (!label.empty() && (!read_number(label, stated) || !classes.contains(stated))) fail(path, at, "expected a label that classInd.txt has, found " + quoted(label));
+    if (!label.empty() && (!read_number(label, stated) || !classes.contains(stated)))
+      fail(path, at, "expected a label that classInd.txt has, found " + quoted(label));
     if (!label.empty() && stated != number->second)
-      fail(path, at, "expected the label " + std::to_string(number->second) + " of " + std::string(folder) + " for " + quoted(video) + ", found " + std::to_string(stated));
+      fail(path, at,
+           "expected the label " + std::to_string(number->second) + " of " + std::string(folder) + " for " + quoted(video) + ", found " +
+               std::to_string(stated));
     const auto [other, fresh] = seen.emplace(video, at);
     if (!fresh) fail(path, at, quoted(video) + " is there twice, first in line " + std::to_string(other->second));
     videos.push_back({std::string(folder), std::string(file), number->second, at});
@@ -101,7 +109,8 @@ int64_t group_of(std::string_view file) {
   return (tail[2] - '0') * 10 + (tail[3] - '0');
 }
 
-void refuse_overlap(const std::vector<ListedVideo>& train, const std::vector<ListedVideo>& test, const std::string& train_path, const std::string& test_path) {
+void refuse_overlap(const std::vector<ListedVideo>& train, const std::vector<ListedVideo>& test, const std::string& train_path,
+                    const std::string& test_path) {
   std::set<std::pair<std::string_view, std::string_view>> videos;
   std::map<std::pair<int64_t, int64_t>, const ListedVideo*> groups;
   for (const auto& video : train) {
@@ -109,10 +118,13 @@ void refuse_overlap(const std::vector<ListedVideo>& train, const std::vector<Lis
     if (const int64_t group = group_of(video.file); group >= 0) groups.emplace(std::pair(video.class_number, group), &video);
   }
   for (const auto& video : test) {
-    if (videos.contains({video.folder, video.file})) fail(test_path, video.line, video.folder + "/" + video.file + " is in " + train_path + " as well, expected other videos for the test");
+    if (videos.contains({video.folder, video.file}))
+      fail(test_path, video.line, video.folder + "/" + video.file + " is in " + train_path + " as well, expected other videos for the test");
     const auto leak = groups.find({video.class_number, group_of(video.file)});
     if (leak != groups.end())
-      fail(test_path, video.line, video.folder + "/" + video.file + " is of the same group as " + leak->second->file + " in " + train_path + ", expected the groups of training and test to differ");
+      fail(test_path, video.line,
+           video.folder + "/" + video.file + " is of the same group as " + leak->second->file + " in " + train_path +
+               ", expected the groups of training and test to differ");
   }
 }
 

@@ -56,14 +56,18 @@ uint32_t little_endian(const std::string& bytes, size_t at) {
   return value;
 }
 
-/// The one reader for what the first bytes say. The size that an AVI states is compared here: libav reads what is there of a file that was cut, and says nothing.
+/// The one reader for what the first bytes say. The size that an AVI states is compared here: libav reads what is there of a file that was cut, and
+/// says nothing.
 const char* container_of(const std::string& bytes, const std::string& name) {
-  const auto has = [&](size_t at, std::string_view text) { return bytes.size() >= at + text.size() && std::string_view(bytes).substr(at, text.size()) == text; };
+  const auto has = [&](size_t at, std::string_view text) {
+    return bytes.size() >= at + text.size() && std::string_view(bytes).substr(at, text.size()) == text;
+  };
   if (bytes.empty()) throw DataError(name + " is empty, expected a video; fetch it again.");
   if (has(0, "RIFF") && has(8, "AVI ")) {
     const uint64_t stated = uint64_t(little_endian(bytes, 4)) + 8;  // 0: written by a recorder that never came to its end
     if (stated > 8 && stated > uint64_t(bytes.size()) + 1)
-      throw DataError(name + " ends after " + std::to_string(bytes.size()) + " bytes, expected " + std::to_string(stated) + " as its header says; fetch it again.");
+      throw DataError(name + " ends after " + std::to_string(bytes.size()) + " bytes, expected " + std::to_string(stated) +
+                      " as its header says; fetch it again.");
     return "avi";
   }
   if (has(4, "ftyp")) return "mov";
@@ -112,11 +116,14 @@ std::pair<int64_t, int64_t> picture_size(const AVFrame& picture) { return {pictu
 
 std::string video_decoder_version() {
   const unsigned version = avcodec_version();
-  return "libavcodec " + std::to_string(version >> 16) + "." + std::to_string(version >> 8 & 255) + "." + std::to_string(version & 255) + ", rules " + std::to_string(kRules);
+  return "libavcodec " + std::to_string(version >> 16) + "." + std::to_string(version >> 8 & 255) + "." + std::to_string(version & 255) + ", rules " +
+         std::to_string(kRules);
 }
 
 struct VideoStream::State {
-  State(const std::string& bytes, const std::string& stream_name, const VideoLimits& given) : name(stream_name), limits(given) { reader.bytes = &bytes; }
+  State(const std::string& bytes, const std::string& stream_name, const VideoLimits& given) : name(stream_name), limits(given) {
+    reader.bytes = &bytes;
+  }
   ~State() {
     av_packet_free(&packet);
     avcodec_free_context(&codec);
@@ -127,18 +134,23 @@ struct VideoStream::State {
   State(const State&) = delete;
   State& operator=(const State&) = delete;
 
-  [[noreturn]] void fail(const std::string& what, const std::string& remedy = "fetch it again, or leave it out") const { throw DataError(name + ": " + what + "; " + remedy + "."); }
+  [[noreturn]] void fail(const std::string& what, const std::string& remedy = "fetch it again, or leave it out") const {
+    throw DataError(name + ": " + what + "; " + remedy + ".");
+  }
   [[noreturn]] void fail_damaged(int code) const {
     check_deadline();
     fail("it is damaged behind frame " + std::to_string(count) + what_libav_said(code));
   }
   void check_deadline() const {
     if (reader.late())
-      fail("decoding took more than " + std::to_string(limits.seconds).substr(0, 4) + " s, " + std::to_string(count) + " frames were done", "leave it out, or encode it anew with fewer or smaller frames");
+      fail("decoding took more than " + std::to_string(limits.seconds).substr(0, 4) + " s, " + std::to_string(count) + " frames were done",
+           "leave it out, or encode it anew with fewer or smaller frames");
   }
   void check_pixels(int64_t width, int64_t height) const {
     if (width < 1 || height < 1 || width > limits.max_pixels || height > limits.max_pixels / width)
-      fail("its pictures have " + std::to_string(width) + "x" + std::to_string(height) + " pixels, expected at most " + std::to_string(limits.max_pixels) + " in all", "encode it anew with smaller ones");
+      fail("its pictures have " + std::to_string(width) + "x" + std::to_string(height) + " pixels, expected at most " +
+               std::to_string(limits.max_pixels) + " in all",
+           "encode it anew with smaller ones");
   }
   void open();
   void open_codec();
@@ -192,8 +204,10 @@ void VideoStream::State::open() {
   if (code < 0) fail_damaged(code);
   for (unsigned i = 0; i < format->nb_streams; ++i) {
     AVStream& candidate = *format->streams[i];
-    if (stream < 0 && candidate.codecpar->codec_type == AVMEDIA_TYPE_VIDEO && !(candidate.disposition & AV_DISPOSITION_ATTACHED_PIC)) stream = static_cast<int>(i);
-    else candidate.discard = AVDISCARD_ALL;
+    if (stream < 0 && candidate.codecpar->codec_type == AVMEDIA_TYPE_VIDEO && !(candidate.disposition & AV_DISPOSITION_ATTACHED_PIC))
+      stream = static_cast<int>(i);
+    else
+      candidate.discard = AVDISCARD_ALL;
   }
   if (stream < 0) fail(format->nb_streams == 0 ? "it holds no streams" : "it holds no video, only sound or other streams");
   open_codec();
@@ -206,9 +220,11 @@ void VideoStream::State::open_codec() {
   const std::string codec_name = avcodec_get_name(parameters.codec_id);
   if (!decoder) fail("its video is encoded as " + codec_name + ", which this system's libav does not decode", "encode it anew as MPEG-4 or H.264");
   codec = avcodec_alloc_context3(decoder);
-  if (!codec || avcodec_parameters_to_context(codec, &parameters) < 0) throw Error(ExitCode::kFailure, "out of memory while " + name + " was opened.");
+  if (!codec || avcodec_parameters_to_context(codec, &parameters) < 0)
+    throw Error(ExitCode::kFailure, "out of memory while " + name + " was opened.");
   codec->thread_count = 1;
-  codec->max_pixels = 2 * limits.max_pixels + (1 << 16);  // libav counts the borders that it adds; what we allow is compared with the pictures themselves
+  codec->max_pixels =
+      2 * limits.max_pixels + (1 << 16);  // libav counts the borders that it adds; what we allow is compared with the pictures themselves
   codec->err_recognition = AV_EF_EXPLODE;
   codec->flags |= AV_CODEC_FLAG_BITEXACT;
   codec->pkt_timebase = format->streams[stream]->time_base;
@@ -218,7 +234,8 @@ void VideoStream::State::open_codec() {
   av_dict_set(&options, "codec_whitelist", kCodecs, 0);
   const int code = avcodec_open2(codec, decoder, &options);
   av_dict_free(&options);
-  if (code < 0) fail("its video is encoded as " + codec_name + ", expected one of " + kCodecs + what_libav_said(code), "encode it anew as MPEG-4 or H.264");
+  if (code < 0)
+    fail("its video is encoded as " + codec_name + ", expected one of " + kCodecs + what_libav_said(code), "encode it anew as MPEG-4 or H.264");
 }
 
 /// False when the codec has pictures to give first.
@@ -251,13 +268,18 @@ void VideoStream::State::check_picture(const AVFrame& frame) {
   check_pixels(frame.width, frame.height);
   if (count == 0) width = frame.width, height = frame.height, pixel_format = frame.format;
   if (frame.width != width || frame.height != height || frame.format != pixel_format) {
-    const auto text = [](int w, int h, int form) { return std::to_string(w) + "x" + std::to_string(h) + " " + av_get_pix_fmt_name(static_cast<AVPixelFormat>(form)); };
-    fail("frame " + std::to_string(count) + " is " + text(frame.width, frame.height, frame.format) + ", expected " + text(width, height, pixel_format) + " as the frames before", "encode it anew with one size");
+    const auto text = [](int w, int h, int form) {
+      return std::to_string(w) + "x" + std::to_string(h) + " " + av_get_pix_fmt_name(static_cast<AVPixelFormat>(form));
+    };
+    fail("frame " + std::to_string(count) + " is " + text(frame.width, frame.height, frame.format) + ", expected " +
+             text(width, height, pixel_format) + " as the frames before",
+         "encode it anew with one size");
   }
   if (++count > limits.max_frames) fail("it has more than " + std::to_string(limits.max_frames) + " frames", "cut it into shorter ones");
 }
 
-VideoStream::VideoStream(const std::string& bytes, const std::string& name, const VideoLimits& limits) : state_(std::make_unique<State>(bytes, name, limits)) {
+VideoStream::VideoStream(const std::string& bytes, const std::string& name, const VideoLimits& limits)
+    : state_(std::make_unique<State>(bytes, name, limits)) {
   silence_libav();
   said = {};
   state_->left = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(limits.seconds));

@@ -55,11 +55,15 @@ fs::path place_videos(const PrepareUcf101Options& options) {
     if (!is_file(archive)) {
       std::error_code ignored;
       if (!options.root.empty() && !fs::equivalent(from, options.root, ignored))
-        throw ConfigError("--from " + from.string() + " holds no UCF101.rar, so it is a folder of videos, which are used where they are: leave --root out, or name the archive with --from.");
+        throw ConfigError(
+            "--from " + from.string() +
+            " holds no UCF101.rar, so it is a folder of videos, which are used where they are: leave --root out, or name the archive with --from.");
       return from;
     }
   }
-  if (!is_file(archive)) throw DataError("Expected UCF101.rar, or a folder with it or with its videos, at " + from.string() + ", which is not there; scripts/fetch-ucf101.sh fetches it.");
+  if (!is_file(archive))
+    throw DataError("Expected UCF101.rar, or a folder with it or with its videos, at " + from.string() +
+                    ", which is not there; scripts/fetch-ucf101.sh fetches it.");
   const fs::path root = options.root.empty() ? fs::absolute(archive).parent_path() : fs::path(options.root);
   make_folder(root, "--root");
   const auto result = unpack_archive(archive, root, [](std::string_view path) { return path.ends_with(".avi"); });
@@ -89,7 +93,8 @@ fs::path place_lists(const PrepareUcf101Options& options, const fs::path& root) 
   if (fs::equivalent(folder, copies, ignored)) return folder;
   make_folder(copies, "--root");
   for (const auto& entry : fs::directory_iterator(folder))
-    if (is_list(entry.path().filename().string())) write_file_atomically(copies / entry.path().filename(), read_file(entry.path(), uint64_t(64) << 20));
+    if (is_list(entry.path().filename().string()))
+      write_file_atomically(copies / entry.path().filename(), read_file(entry.path(), uint64_t(64) << 20));
   return copies;
 }
 
@@ -143,8 +148,11 @@ Work plan_work(const fs::path& root, const fs::path& cache, const std::vector<st
   if (bytes > 0) {
     make_folder(cache, "--cache");
     const auto available = static_cast<double>(fs::space(cache).available);
-    const std::string need = "The frames of " + format_count(static_cast<int64_t>(work.videos.size())) + " videos need about " + format_bytes(bytes) + " in " + cache.string();
-    if (bytes > available) throw DataError(need + ", which has " + format_bytes(available) + " free; name a larger disk with --cache, or leave it out: videos are then decoded each time.");
+    const std::string need = "The frames of " + format_count(static_cast<int64_t>(work.videos.size())) + " videos need about " + format_bytes(bytes) +
+                             " in " + cache.string();
+    if (bytes > available)
+      throw DataError(need + ", which has " + format_bytes(available) +
+                      " free; name a larger disk with --cache, or leave it out: videos are then decoded each time.");
     log_info(need + " (" + format_bytes(available) + " free).");
   }
   return work;
@@ -180,7 +188,8 @@ std::vector<std::string> decode_all(Work& work) {
     if (stop_requested()) {
       progress.finish();
       write_file_atomically(index_path, format_video_index(work.index));
-      throw Error(ExitCode::kStoppedEarly, std::string("Stopped by ") + stop_signal_name() + " behind video " + format_count(begin) + " of " + format_count(total) + "; run the same command again to go on.");
+      throw Error(ExitCode::kStoppedEarly, std::string("Stopped by ") + stop_signal_name() + " behind video " + format_count(begin) + " of " +
+                                               format_count(total) + "; run the same command again to go on.");
     }
     const int64_t count = std::min(workers * kRound, total - begin);
     parallel_for(count, workers, [&](int64_t i) {
@@ -199,7 +208,8 @@ std::vector<std::string> decode_all(Work& work) {
     begin += count;
     const auto now = std::chrono::steady_clock::now();
     const double seconds = std::max(1e-3, std::chrono::duration<double>(now - start).count());
-    progress.update(begin, format_count(static_cast<int64_t>(static_cast<double>(begin) / seconds)) + " videos/s, " + format_count(static_cast<int64_t>(bad.size())) + " bad");
+    progress.update(begin, format_count(static_cast<int64_t>(static_cast<double>(begin) / seconds)) + " videos/s, " +
+                               format_count(static_cast<int64_t>(bad.size())) + " bad");
     if (now - noted > kNotePeriod) write_file_atomically(index_path, format_video_index(work.index)), noted = now;
   }
   progress.finish();
@@ -211,20 +221,25 @@ std::vector<std::string> decode_all(Work& work) {
 
 void prepare_ucf101(const PrepareUcf101Options& options) {
   if (!video_supported())
-    throw ConfigError("liere-data prepare ucf101 needs video, and this program was built without it: install libavformat-dev, libavcodec-dev and libswscale-dev and build it again (LIERE_VIDEO).");
+    throw ConfigError(
+        "liere-data prepare ucf101 needs video, and this program was built without it: install libavformat-dev, libavcodec-dev and libswscale-dev "
+        "and build it again (LIERE_VIDEO).");
   const fs::path root = place_videos(options), lists = place_lists(options, root);
   const auto paths = list_videos(root, lists);
   Work work = plan_work(root, options.cache, paths);
   auto bad = decode_all(work);
   int64_t frames = 0;
   for (const auto& [path, entry] : work.index.videos) frames += entry.shape.frames;
-  std::printf("UCF101 is in %s: %s videos with %s frames counted (%s decoded now), written to %s. Use it with data.root=%s%s\n", root.c_str(), format_count(static_cast<int64_t>(work.index.videos.size())).c_str(),
-              format_count(frames).c_str(), format_count(static_cast<int64_t>(work.videos.size() - bad.size())).c_str(), kVideoIndexName.data(), root.c_str(),
+  std::printf("UCF101 is in %s: %s videos with %s frames counted (%s decoded now), written to %s. Use it with data.root=%s%s\n", root.c_str(),
+              format_count(static_cast<int64_t>(work.index.videos.size())).c_str(), format_count(frames).c_str(),
+              format_count(static_cast<int64_t>(work.videos.size() - bad.size())).c_str(), kVideoIndexName.data(), root.c_str(),
               options.cache.empty() ? "" : (" data.cache=" + options.cache).c_str());
   std::sort(bad.begin(), bad.end());
   for (size_t i = 0; i < std::min(bad.size(), kPrintedBad); ++i) std::printf("  bad: %s\n", bad[i].c_str());
   std::fflush(stdout);
-  if (!bad.empty()) throw DataError(format_count(static_cast<int64_t>(bad.size())) + " of " + format_count(static_cast<int64_t>(paths.size())) + " videos cannot be decoded (listed above); fetch them again, all others are ready.");
+  if (!bad.empty())
+    throw DataError(format_count(static_cast<int64_t>(bad.size())) + " of " + format_count(static_cast<int64_t>(paths.size())) +
+                    " videos cannot be decoded (listed above); fetch them again, all others are ready.");
 }
 
 }  // namespace liere

@@ -1,5 +1,5 @@
-// Makes UCF101 usable: unpacks UCF101.rar and the lists, decodes every listed video once - which counts its frames and finds those that are damaged - and, if asked to, keeps
-// the decoded frames.
+// Makes UCF101 usable: unpacks UCF101.rar and the lists, decodes every listed video once - which counts its frames and finds those that are damaged -
+// and, if asked to, keeps the decoded frames.
 #pragma once
 
 #include <string>
@@ -13,9 +13,10 @@ struct PrepareUcf101Options {
   std::string cache;  // for decoded frames; empty: none are kept
 };
 
-/// Prints what it did. What was done by an earlier call is not done again: files of the right size stay, and videos that have not changed since they were counted are not decoded.
-/// Throws DataError: archive, lists or videos are missing or contradict each other, the disk is too small, or (at the end, all others being done) videos cannot be decoded;
-/// ConfigError in a build without video or, for archives, libarchive; Error(kStoppedEarly) after a stop signal.
+/// Prints what it did. What was done by an earlier call is not done again: files of the right size stay, and videos that have not changed since they
+/// were counted are not decoded. Throws DataError: archive, lists or videos are missing or contradict each other, the disk is too small, or (at the
+/// end, all others being done) videos cannot be decoded; ConfigError in a build without video or, for archives, libarchive; Error(kStoppedEarly)
+/// after a stop signal.
 void prepare_ucf101(const PrepareUcf101Options& options);
 
 }  // namespace liere

@@ -16,10 +16,12 @@ struct Unpacked {
   uint64_t bytes = 0;                            // written
 };
 
-/// Writes the regular files whose path `wanted` accepts to root/<their path>: each beside its place, then renamed, so that a file with the right size is whole and is kept when
-/// the command is run again. With progress. Throws ConfigError in a build without libarchive; DataError: no archive that libarchive reads, damaged, a path that leaves the
-/// root, a link or file in place of a folder on the way, a file above kMaxUnpackedBytes; Error(kFailure) when a file cannot be written; Error(kStoppedEarly) after a stop signal.
-Unpacked unpack_archive(const std::filesystem::path& archive, const std::filesystem::path& root, const std::function<bool(std::string_view path)>& wanted);
+/// Writes the regular files whose path `wanted` accepts to root/<their path>: each beside its place, then renamed, so that a file with the right size
+/// is whole and is kept when the command is run again. With progress. Throws ConfigError in a build without libarchive; DataError: no archive that
+/// libarchive reads, damaged, a path that leaves the root, a link or file in place of a folder on the way, a file above kMaxUnpackedBytes;
+/// Error(kFailure) when a file cannot be written; Error(kStoppedEarly) after a stop signal.
+Unpacked unpack_archive(const std::filesystem::path& archive, const std::filesystem::path& root,
+                        const std::function<bool(std::string_view path)>& wanted);
 
 constexpr uint64_t kMaxUnpackedBytes = uint64_t(1) << 30;
 
