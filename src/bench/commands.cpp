@@ -156,7 +156,7 @@ BenchCommands::BenchCommands(CLI::App& app) {
           report(bench_encoding(config, options->step), options->json_file);
         };
       });
-  add("recipe", "the rate of a configuration's augmentation on one core, on pictures made of noise", [](CLI::App* command) {
+  add("recipe", "the rate of a configuration's augmentation on one core, on pictures or clips made of noise", [](CLI::App* command) {
     const auto options = std::make_shared<StepOptions>();
     command->add_option("-c,--config", options->config, "configuration: a path, or a name looked for in . and configs/")->required();
     add_seconds(command, options->step.seconds, "how long to measure");
@@ -164,7 +164,7 @@ BenchCommands::BenchCommands(CLI::App& app) {
     command->add_option("overrides", options->overrides, "configuration keys, as in augment.rand_augment.magnitude=9")->type_name("KEY=VALUE");
     return [=] {
       const auto config = options->load();
-      report(bench_recipe(config.augment, config.model.input_size[0], options->step.seconds), options->json_file);
+      report(bench_recipe(config.augment, config.model.input_size, options->step.seconds), options->json_file);
     };
   });
   add("doctor", "what training needs of this machine, a verdict a line: GPU, driver, LibTorch, processor, memory, output folder, environment", [this](CLI::App* command) {
