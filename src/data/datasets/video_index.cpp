@@ -44,10 +44,9 @@ std::string format_video_index(const VideoIndex& index) {
   std::string text = std::string(kVersion) + "decoder\t" + index.decoder + "\n";
   for (const auto& [path, entry] : index.videos) {
     text += "video";
-    for (const int64_t value :
-         {entry.shape.frames, entry.shape.height, entry.shape.width, static_cast<int64_t>(entry.file.bytes), entry.file.modified_ns})
-      text += "\t" + std::to_string(value);
-    text += "\t" + path + "\n";
+    for (const int64_t value : {entry.shape.frames, entry.shape.height, entry.shape.width, static_cast<int64_t>(entry.file.bytes), entry.file.modified_ns})
+      text.append(1, '\t').append(std::to_string(value));
+    text.append(1, '\t').append(path).append(1, '\n');
   }
   return sign_picture_index(std::move(text));
 }
