@@ -109,6 +109,12 @@ TEST_CASE("increasing RandAugment parity", "[parity][augment][clip]") {
   compare_increasing(*file, "", "augment_randaugment_video");
 }
 
+TEST_CASE("increasing RandAugment parity on a synthetic picture", "[parity][augment][clip]") {
+  const auto file = open_golden("clip_synthetic.safetensors");
+  REQUIRE(file);  // part of the source
+  compare_increasing(*file, "", "clip_synthetic (operations)");
+}
+
 TEST_CASE("torchvision magnitude tables parity", "[parity][augment]") {
   const auto file = open_golden("augment_randaugment_torchvision.safetensors");
   if (!file) return;

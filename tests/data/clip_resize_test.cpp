@@ -210,6 +210,27 @@ TEST_CASE("evaluation of clips is OpenCV's resize, bit for bit", "[parity][clip]
   comparison.finish();
 }
 
+TEST_CASE("resizes of a synthetic clip parity", "[parity][clip]") {
+  const auto file = open_golden("clip_synthetic.safetensors");
+  REQUIRE(file);  // part of the source
+  const Frames clip = clip_of(*file, "clip", 2);
+  for (const std::string name : {"up", "down", "thin"}) {
+    const auto expected = values<float>(*file, "crop." + name);
+    std::vector<float> found(expected.size());
+    resize_box_normalized(clip, box_of(*file, "crop." + name + ".box"), {12, 12}, false, kImagenetBytes, found.data());
+    INFO(name);
+    CHECK(largest_difference(found, expected) <= 1e-6);
+  }
+  Comparison comparison("clip_synthetic (OpenCV's resize)");
+  for (const int64_t side : {12, 24}) {
+    const std::string key = "cv." + std::to_string(side);
+    const auto& shape = file->info(key).shape;
+    const Frames found = resized_bytes(clip, size_with_short_side({17, 23}, side));
+    comparison.add(key, found, clip_of(*file, key, shape[0]));
+  }
+  comparison.finish();
+}
+
 TEST_CASE("clip recipe parity: the paper's whole training path", "[parity][clip]") {
   const auto file = open_golden("augment_video_tensor.safetensors");
   if (!file) return;

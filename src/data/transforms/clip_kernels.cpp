@@ -11,8 +11,8 @@ extern const ClipKernels kKernels;
 }
 
 const ClipKernels& clip_kernels(InstructionSet set) {
-  static constexpr ClipKernels kBaseline{clip_baseline::normalize, clip_baseline::separate,          clip_baseline::interpolate,
-                                         clip_baseline::blend,     clip_baseline::interpolate_bytes, clip_baseline::blend_bytes};
+  static constexpr ClipKernels kBaseline{clip_baseline::normalize, clip_baseline::interpolate, clip_baseline::blend, clip_baseline::interpolate_pixels,
+                                         clip_baseline::blend_pixels};
 #if defined(__x86_64__) && defined(__GNUC__)
   const InstructionSet has = instruction_set(), chosen = set < has ? set : has;
   if (chosen == InstructionSet::kAvx512) return clip_avx512::kKernels;

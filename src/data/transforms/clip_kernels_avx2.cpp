@@ -4,6 +4,6 @@
 
 namespace liere::clip_avx2 {
 extern const ClipKernels kKernels;
-const ClipKernels kKernels{normalize, separate, interpolate, blend, interpolate_bytes, blend_bytes};
+const ClipKernels kKernels{normalize, interpolate, blend, interpolate_pixels, blend_pixels};
 }  // namespace liere::clip_avx2
 #endif

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "data/transforms/clip_kernels.h"
 #include "data/transforms/rgb.h"
@@ -135,23 +136,20 @@ void resize_window_normalized(const Frames& frames, PictureSize resized, const B
   for (auto* indices : {&columns.first, &columns.second})
     for (int32_t& index : *indices) index -= static_cast<int32_t>(left);
   if (flip) mirror(columns);
-  std::vector<int32_t> planes(read * 3);
-  RowPair<int32_t> pair(window.width * 3);
+  std::vector<uint8_t> padded(read * 3 + 1);
+  RowPair<int16_t> pair(window.width * 4);
   const int64_t plane = window.height * window.width;
   for (int64_t t = 0; t < shape.frames; ++t) {
     pair.forget();
-    const auto make = [&](int64_t row, int32_t* made) {
-      kernels.separate(frames.u8() + ((t * shape.height + row) * shape.width + left) * 3, read, planes.data());
-      for (int64_t c = 0; c < 3; ++c)
-        kernels.interpolate_bytes(planes.data() + c * read, columns.first.data(), columns.second.data(), columns.w0.data(), columns.w1.data(), window.width,
-                                  made + c * window.width);
+    const auto make = [&](int64_t row, int16_t* made) {
+      std::memcpy(padded.data(), frames.u8() + ((t * shape.height + row) * shape.width + left) * 3, static_cast<size_t>(read * 3));
+      kernels.interpolate_pixels(padded.data(), columns.first.data(), columns.second.data(), columns.w0.data(), columns.w1.data(), window.width, made);
     };
     for (int64_t y = 0; y < window.height; ++y) {
-      const int32_t* const upper = pair.row(rows.first[y], rows.second[y], make);
-      const int32_t* const lower = pair.row(rows.second[y], rows.first[y], make);
-      for (int64_t c = 0; c < 3; ++c)
-        kernels.blend_bytes(upper + c * window.width, lower + c * window.width, rows.w0[y], rows.w1[y], values[c].data(), window.width,
-                            out_CTHW + (c * shape.frames + t) * plane + y * window.width);
+      const int16_t* const upper = pair.row(rows.first[y], rows.second[y], make);
+      const int16_t* const lower = pair.row(rows.second[y], rows.first[y], make);
+      kernels.blend_pixels(upper, lower, static_cast<int16_t>(rows.w0[y]), static_cast<int16_t>(rows.w1[y]), values[0].data(), window.width,
+                           shape.frames * plane, out_CTHW + t * plane + y * window.width);
     }
   }
 }
