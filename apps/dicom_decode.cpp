@@ -1,9 +1,9 @@
-// liere-dicom-decode TRANSFER_SYNTAX PIXEL_BYTES MAX_MEMORY MAX_SECONDS: a reduced data set on standard input, its stored values on standard output. Started by the other
-// programs for one file at a time; it limits its own memory and processor time first. Exit code 1: the pixels do not decode.
+// liere-dicom-decode TRANSFER_SYNTAX PIXEL_BYTES MAX_MEMORY MAX_SECONDS: a reduced data set on standard input, its stored values on standard output.
+// Started by the other programs for one file at a time; it limits its own memory and processor time first. Exit code 1: the pixels do not decode.
 #include <dcmtk/config/osconfig.h>
-#include <dcmtk/dcmdata/dctk.h>
 #include <dcmtk/dcmdata/dcistrmb.h>
 #include <dcmtk/dcmdata/dcrledrg.h>
+#include <dcmtk/dcmdata/dctk.h>
 #include <dcmtk/dcmjpeg/djdecode.h>
 #include <dcmtk/dcmjpls/djdecode.h>
 #include <sys/resource.h>
@@ -47,7 +47,8 @@ bool decode(const char* transfer_syntax, size_t pixel_bytes) {
   const Uint16* values = nullptr;
   unsigned long count = 0;
   Uint16 allocated = 0;
-  if (set.findAndGetUint16(DCM_BitsAllocated, allocated).bad() || allocated != 16 || set.findAndGetUint16Array(DCM_PixelData, values, &count).bad()) return false;
+  if (set.findAndGetUint16(DCM_BitsAllocated, allocated).bad() || allocated != 16 || set.findAndGetUint16Array(DCM_PixelData, values, &count).bad())
+    return false;
   return values && count * 2 == pixel_bytes && write_output(reinterpret_cast<const char*>(values), pixel_bytes);
 }
 

@@ -1,4 +1,7 @@
-// A contact sheet of a volume: its marks follow the orientation, its window turns air black and bone white; a series of ../shared is drawn where LIERE_SHEET names a file.
+// A contact sheet of a volume: its marks follow the orientation, its window turns air black and bone white; a series of ../shared is drawn where
+// LIERE_SHEET names a file.
+#include "data/volumes/contact_sheet.h"
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -8,7 +11,6 @@
 #include "core/files.h"
 #include "data/dicom/series.h"
 #include "data/png.h"
-#include "data/volumes/contact_sheet.h"
 #include "support/catch.h"
 #include "support/fixtures.h"
 

@@ -141,7 +141,8 @@ TEST_CASE("sequences of a DICOM file are walked with a bound and never reach the
   const auto pixels = find_element(good, kPixelHead);
   const auto nested = [&](int depth) {
     std::string sequence;
-    for (int i = 0; i < depth; ++i) sequence += std::string("\x40\0\x75\x02SQ\0\0\xff\xff\xff\xff", 12) + std::string("\xfe\xff\0\xe0\xff\xff\xff\xff", 8);
+    for (int i = 0; i < depth; ++i)
+      sequence += std::string("\x40\0\x75\x02SQ\0\0\xff\xff\xff\xff", 12) + std::string("\xfe\xff\0\xe0\xff\xff\xff\xff", 8);
     for (int i = 0; i < depth; ++i) sequence += std::string("\xfe\xff\x0d\xe0\0\0\0\0", 8) + std::string("\xfe\xff\xdd\xe0\0\0\0\0", 8);
     return good.substr(0, pixels) + sequence + good.substr(pixels);
   };

@@ -1,4 +1,5 @@
-// Slices to Hounsfield units and volumes: vectors of the definitions, series that are assembled whatever the order of their files, the real ones of ../shared.
+// Slices to Hounsfield units and volumes: vectors of the definitions, series that are assembled whatever the order of their files, the real ones of
+// ../shared.
 #ifdef LIERE_DICOM
 #include <algorithm>
 #include <cstdlib>
@@ -76,7 +77,8 @@ TEST_CASE("stored values become Hounsfield units by bits, sign, slope and interc
 TEST_CASE("the repair of 12-bit files is RSNA's wrap, under its three conditions alone") {
   DicomSlice slice;
   slice.bits_stored = 12;
-  for (const auto& [stored, expected] : std::map<int, int>{{3096, -1000}, {24, 24}, {3095, 3071}, {4095, -1}, {0, 0}, {3000, 3000}}) CHECK(hu(slice, stored) == expected);
+  for (const auto& [stored, expected] : std::map<int, int>{{3096, -1000}, {24, 24}, {3095, 3071}, {4095, -1}, {0, 0}, {3000, 3000}})
+    CHECK(hu(slice, stored) == expected);
   slice.intercept = -100;
   CHECK(!needs_12_bit_repair(slice));
   CHECK(hu(slice, 3096) == 2996);
@@ -121,9 +123,9 @@ TEST_CASE("what is odd in a series is found and dropped by its rule") {
   SECTION("duplicate position keeps the lower InstanceNumber") {
     auto entries = made_series(6);
     entries.push_back(entry_of("copy", made_slice(3, [](DcmDataset& set) {
-      set_text(set, DCM_SOPInstanceUID, "1.2.3.1");
-      set_text(set, DCM_InstanceNumber, "9");
-    })));
+                                 set_text(set, DCM_SOPInstanceUID, "1.2.3.1");
+                                 set_text(set, DCM_InstanceNumber, "9");
+                               })));
     const auto volume = read_series(entries);
     CHECK(volume.hu.shape().frames == 6);
     REQUIRE(count(volume, "duplicate_position") == 1);
@@ -174,12 +176,17 @@ TEST_CASE("what is odd in a series is found and dropped by its rule") {
 TEST_CASE("a series that is no volume is refused with its code") {
   CHECK(error_of(made_series(4)).starts_with("too_few_slices: "));
   CHECK(error_of({}).starts_with("too_few_slices: "));
-  CHECK(error_of(made_series(6, [](int i) { return i < 2 ? with_word(DCM_Rows, 9) : ChangeDicom{}; })).find("2 pixel_data_short") != std::string::npos);
+  CHECK(error_of(made_series(6, [](int i) { return i < 2 ? with_word(DCM_Rows, 9) : ChangeDicom{}; })).find("2 pixel_data_short") !=
+        std::string::npos);
   auto sizes = made_series(6);
   sizes.push_back(entry_of("large", made_slice(8, {}, EXS_LittleEndianExplicit, 6, 4)));
   CHECK(error_of(sizes).starts_with("mixed_sizes: "));
-  CHECK(error_of(made_series(6, [](int i) { return i % 2 ? with_text(DCM_ImageOrientationPatient, "0\\1\\0\\0\\0\\-1") : ChangeDicom{}; })).starts_with("mixed_orientations: "));
-  CHECK(error_of(made_series(6, [](int i) { return i == 2 ? with_text(DCM_SeriesInstanceUID, "1.2.9") : ChangeDicom{}; })).starts_with("mixed_series: "));
+  CHECK(error_of(made_series(6, [](int i) {
+          return i % 2 ? with_text(DCM_ImageOrientationPatient, "0\\1\\0\\0\\0\\-1") : ChangeDicom{};
+        })).starts_with("mixed_orientations: "));
+  CHECK(error_of(made_series(6, [](int i) {
+          return i == 2 ? with_text(DCM_SeriesInstanceUID, "1.2.9") : ChangeDicom{};
+        })).starts_with("mixed_series: "));
   CHECK(error_of(made_series(6, [](int i) { return i == 2 ? with_text(DCM_PatientID, "P2") : ChangeDicom{}; })).starts_with("mixed_series: "));
 }
 
@@ -200,7 +207,8 @@ TEST_CASE("a decoder that dies, hangs or lies costs one file") {
   auto entries = made_series(5);
   entries.push_back(entry_of("packed", made_slice(7, {}, EXS_RLELossless)));
   CHECK(read_series(entries).hu.shape().frames == 6);
-  const std::map<std::string, std::string> programs = {{"decoder_died", "kill -SEGV $$"}, {"decoder_timeout", "exec sleep 60"}, {"decoder_refused", "echo nonsense"}};
+  const std::map<std::string, std::string> programs = {
+      {"decoder_died", "kill -SEGV $$"}, {"decoder_timeout", "exec sleep 60"}, {"decoder_refused", "echo nonsense"}};
   for (const auto& [code, command] : programs) {
     INFO(code);
     const auto program = folder.path() / code;
@@ -267,14 +275,22 @@ TEST_CASE("one CT slice in fifteen transfer syntaxes") {
     if (!lossy) lossless.emplace_back(volume.hu.i16(), volume.hu.i16() + volume.hu.shape().elements());
   }
   const std::string ct = "CTImage.dcm_", uid = "TransferSyntax_1.2.840.10008.1.2", end = ".dcm";
-  const std::map<std::string, std::string> expected = {
-      {"CTImage.dcm", "lossless"}, {ct + "LittleEndianImplicit" + uid + end, "lossless"}, {ct + "LittleEndianExplicit" + uid + ".1" + end, "lossless"},
-      {ct + "RLELossless" + uid + ".5" + end, "lossless"}, {ct + "JPEGProcess14" + uid + ".4.57" + end, "lossless"},
-      {ct + "JPEGProcess14SV1" + uid + ".4.70" + end, "lossless"}, {ct + "JPEGLSLossless" + uid + ".4.80" + end, "lossless"},
-      {ct + "JPEGLSLossy" + uid + ".4.81" + end, "lossy"}, {ct + "JPEGProcess1" + uid + ".4.50" + end, "bits_allocated"}, {ct + "JPEGProcess2_4" + uid + ".4.51" + end, "lossy"},
-      {ct + "JPEGProcess6_8" + uid + ".4.53" + end, "lossy"}, {ct + "JPEGProcess10_12" + uid + ".4.55" + end, "lossy"},
-      {ct + "BigEndianExplicit" + uid + ".2" + end, "big_endian"}, {ct + "DeflatedExplicitVRLittleEndian" + uid + ".1.99" + end, "deflated"},
-      {ct + "JPEG2000LosslessOnly" + uid + ".4.90" + end, "jpeg2000"}, {ct + "JPEG2000" + uid + ".4.91" + end, "jpeg2000"}};
+  const std::map<std::string, std::string> expected = {{"CTImage.dcm", "lossless"},
+                                                       {ct + "LittleEndianImplicit" + uid + end, "lossless"},
+                                                       {ct + "LittleEndianExplicit" + uid + ".1" + end, "lossless"},
+                                                       {ct + "RLELossless" + uid + ".5" + end, "lossless"},
+                                                       {ct + "JPEGProcess14" + uid + ".4.57" + end, "lossless"},
+                                                       {ct + "JPEGProcess14SV1" + uid + ".4.70" + end, "lossless"},
+                                                       {ct + "JPEGLSLossless" + uid + ".4.80" + end, "lossless"},
+                                                       {ct + "JPEGLSLossy" + uid + ".4.81" + end, "lossy"},
+                                                       {ct + "JPEGProcess1" + uid + ".4.50" + end, "bits_allocated"},
+                                                       {ct + "JPEGProcess2_4" + uid + ".4.51" + end, "lossy"},
+                                                       {ct + "JPEGProcess6_8" + uid + ".4.53" + end, "lossy"},
+                                                       {ct + "JPEGProcess10_12" + uid + ".4.55" + end, "lossy"},
+                                                       {ct + "BigEndianExplicit" + uid + ".2" + end, "big_endian"},
+                                                       {ct + "DeflatedExplicitVRLittleEndian" + uid + ".1.99" + end, "deflated"},
+                                                       {ct + "JPEG2000LosslessOnly" + uid + ".4.90" + end, "jpeg2000"},
+                                                       {ct + "JPEG2000" + uid + ".4.91" + end, "jpeg2000"}};
   for (const auto& [name, code] : expected) {
     INFO(name);
     CHECK(outcome[name] == code);

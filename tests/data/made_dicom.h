@@ -2,9 +2,9 @@
 #pragma once
 
 #include <dcmtk/config/osconfig.h>
-#include <dcmtk/dcmdata/dctk.h>
-#include <dcmtk/dcmdata/dcrleerg.h>
 #include <dcmtk/dcmdata/dcrledrg.h>
+#include <dcmtk/dcmdata/dcrleerg.h>
+#include <dcmtk/dcmdata/dctk.h>
 #include <dcmtk/dcmjpeg/djencode.h>
 #include <dcmtk/dcmjpls/djencode.h>
 
@@ -25,7 +25,8 @@ using ChangeDicom = std::function<void(DcmDataset&)>;
 inline void set_text(DcmDataset& set, const DcmTagKey& tag, const std::string& text) { set.putAndInsertString(tag, text.c_str()); }
 
 /// 4 x 6 pixels of 100, 101, ...; slice `index` lies index x 5 mm above the origin. DCMTK checks nothing of what `change` does.
-inline std::string made_slice(int index = 0, const ChangeDicom& change = {}, E_TransferSyntax transfer_syntax = EXS_LittleEndianExplicit, int rows = 4, int columns = 6) {
+inline std::string made_slice(int index = 0, const ChangeDicom& change = {}, E_TransferSyntax transfer_syntax = EXS_LittleEndianExplicit,
+                              int rows = 4, int columns = 6) {
   DcmFileFormat file;
   auto& set = *file.getDataset();
   set_text(set, DCM_SOPClassUID, UID_CTImageStorage);

@@ -1,5 +1,5 @@
-// Compressed pixels: the first byte chooses the transfer syntax, the rest is the one fragment of a slice of 16 x 16. Whatever it is, the child process costs one file and
-// this one lives: pixels of the expected size, or a rejection. LIERE_FUZZ_REPORT=1 prints how often which came.
+// Compressed pixels: the first byte chooses the transfer syntax, the rest is the one fragment of a slice of 16 x 16. Whatever it is, the child
+// process costs one file and this one lives: pixels of the expected size, or a rejection. LIERE_FUZZ_REPORT=1 prints how often which came.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -42,13 +42,15 @@ long decoded = 0, died = 0, stopped = 0, refused = 0;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace liere;
-  static const bool report = std::getenv("LIERE_FUZZ_REPORT") && std::atexit([] {
-    std::printf("compressed: decoded %ld, refused %ld, decoder died %ld, decoder stopped %ld\n", decoded, refused, died, stopped);
-  }) == 0;
+  static const bool report =
+      std::getenv("LIERE_FUZZ_REPORT") &&
+      std::atexit(
+          [] { std::printf("compressed: decoded %ld, refused %ld, decoder died %ld, decoder stopped %ld\n", decoded, refused, died, stopped); }) == 0;
   (void)report;
   if (size == 0) return 0;
-  static const char* kSyntaxes[] = {"1.2.840.10008.1.2.5",    "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55",
-                                    "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"};
+  static const char* kSyntaxes[] = {"1.2.840.10008.1.2.5",    "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51",
+                                    "1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55", "1.2.840.10008.1.2.4.57",
+                                    "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"};
   try {
     if (decode_in_child(data_set(data + 1, size - 1), kSyntaxes[data[0] % std::size(kSyntaxes)], 512, {0.5, 512ll << 20}).size() != 512) std::abort();
     ++decoded;

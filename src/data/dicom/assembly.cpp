@@ -12,9 +12,9 @@
 namespace liere {
 namespace {
 
-constexpr double kSamePosition = 1e-3;     // mm along the normal
-constexpr double kSameDirection = 1e-3;    // of a direction cosine
-constexpr double kGap = 1.5;               // times the median distance
+constexpr double kSamePosition = 1e-3;   // mm along the normal
+constexpr double kSameDirection = 1e-3;  // of a direction cosine
+constexpr double kGap = 1.5;             // times the median distance
 constexpr double kTiltDegrees = 0.5;
 
 using Vector = std::array<double, 3>;
@@ -40,7 +40,8 @@ class Assembly {
 
   void run(int64_t min_slices) {
     // An order of the files' own, whatever order they came in.
-    std::sort(files_.begin(), files_.end(), [](const auto& a, const auto& b) { return std::tie(a.slice.header.instance, a.name) < std::tie(b.slice.header.instance, b.name); });
+    std::sort(files_.begin(), files_.end(),
+              [](const auto& a, const auto& b) { return std::tie(a.slice.header.instance, a.name) < std::tie(b.slice.header.instance, b.name); });
     drop_duplicate_instances();
     require_slices(min_slices);
     require_one_series();
@@ -64,8 +65,8 @@ class Assembly {
     std::string reasons;
     for (const auto& [code, count] : counts)
       if (count) reasons += (reasons.empty() ? " (left out: " : ", ") + std::to_string(count) + " " + code;
-    throw DataError("too_few_slices: a volume needs at least " + std::to_string(std::max<int64_t>(min_slices, 1)) + " slices; " + std::to_string(files_.size()) +
-                    " can be used" + (reasons.empty() ? "" : reasons + ")") + ".");
+    throw DataError("too_few_slices: a volume needs at least " + std::to_string(std::max<int64_t>(min_slices, 1)) + " slices; " +
+                    std::to_string(files_.size()) + " can be used" + (reasons.empty() ? "" : reasons + ")") + ".");
   }
 
   void require_one_series() const {
@@ -73,7 +74,8 @@ class Assembly {
     for (const auto& file : files_) {
       const auto& header = file.slice.header;
       if (header.series != first.series || header.study != first.study || header.patient != first.patient)
-        throw DataError("mixed_series: the files of one series were expected; " + files_.front().name + " and " + file.name + " differ in series, study or patient.");
+        throw DataError("mixed_series: the files of one series were expected; " + files_.front().name + " and " + file.name +
+                        " differ in series, study or patient.");
     }
   }
 
@@ -89,12 +91,14 @@ class Assembly {
     files_ = std::move(kept);
   }
 
-  /// The orientation that most slices have (at a tie: that of the first by SOPInstanceUID); a tenth of the slices, and at least one, may have another and are left out.
+  /// The orientation that most slices have (at a tie: that of the first by SOPInstanceUID); a tenth of the slices, and at least one, may have another
+  /// and are left out.
   void drop_other_orientations() {
     size_t best = 0;
     std::ptrdiff_t most = 0;
     for (size_t i = 0; i < files_.size(); ++i) {
-      const auto agree = std::count_if(files_.begin(), files_.end(), [&](const auto& file) { return same_orientation(file.slice.orientation, files_[i].slice.orientation); });
+      const auto agree = std::count_if(files_.begin(), files_.end(),
+                                       [&](const auto& file) { return same_orientation(file.slice.orientation, files_[i].slice.orientation); });
       if (agree > most) most = agree, best = i;
     }
     const auto others = static_cast<std::ptrdiff_t>(files_.size()) - most;
@@ -105,8 +109,10 @@ class Assembly {
     const auto orientation = files_[best].slice.orientation;
     std::vector<SeriesFile> kept;
     for (auto& file : files_) {
-      if (same_orientation(file.slice.orientation, orientation)) kept.push_back(std::move(file));
-      else drop(file, "other_orientation", "The slice is not parallel to the " + std::to_string(most) + " others: a localiser or another series.");
+      if (same_orientation(file.slice.orientation, orientation))
+        kept.push_back(std::move(file));
+      else
+        drop(file, "other_orientation", "The slice is not parallel to the " + std::to_string(most) + " others: a localiser or another series.");
     }
     files_ = std::move(kept);
   }
@@ -115,9 +121,12 @@ class Assembly {
     const auto& first = files_.front();
     for (const auto& file : files_)
       if (file.slice.header.rows != first.slice.header.rows || file.slice.header.columns != first.slice.header.columns)
-        throw DataError("mixed_sizes: the slices of a volume have one size; " + first.name + " has " + size_text(first) + ", " + file.name + " has " + size_text(file) + ".");
+        throw DataError("mixed_sizes: the slices of a volume have one size; " + first.name + " has " + size_text(first) + ", " + file.name + " has " +
+                        size_text(file) + ".");
   }
-  static std::string size_text(const SeriesFile& file) { return std::to_string(file.slice.header.rows) + " x " + std::to_string(file.slice.header.columns); }
+  static std::string size_text(const SeriesFile& file) {
+    return std::to_string(file.slice.header.rows) + " x " + std::to_string(file.slice.header.columns);
+  }
 
   double place(const SeriesFile& file) const { return dot(normal_of(volume_.orientation), file.slice.position); }
 
@@ -158,7 +167,8 @@ class Assembly {
     const auto& spacing = files_.front().slice.spacing_mm;
     const bool mixed = std::any_of(files_.begin(), files_.end(), [&](const auto& file) {
       const auto& other = file.slice.spacing_mm;
-      return other.has_value() != spacing.has_value() || (spacing && (std::abs((*other)[0] - (*spacing)[0]) > 1e-3 || std::abs((*other)[1] - (*spacing)[1]) > 1e-3));
+      return other.has_value() != spacing.has_value() ||
+             (spacing && (std::abs((*other)[0] - (*spacing)[0]) > 1e-3 || std::abs((*other)[1] - (*spacing)[1]) > 1e-3));
     });
     if (mixed) note("pixel_spacing_mixed", series_name(), "PixelSpacing differs between slices: that of the lowest slice is taken.");
     if (!spacing) note("pixel_spacing_missing", series_name(), "PixelSpacing is missing or not positive: 1 mm is taken.");
@@ -182,14 +192,16 @@ class Assembly {
     volume_.spacing_mm[0] = median;
     for (size_t i = 0; i < distances.size(); ++i)
       if (distances[i] > kGap * median)
-        note("gap", files_[i + 1].name, "The slice lies " + number(distances[i]) + " mm above " + files_[i].name + "; the median distance is " + number(median) + " mm.");
+        note("gap", files_[i + 1].name,
+             "The slice lies " + number(distances[i]) + " mm above " + files_[i].name + "; the median distance is " + number(median) + " mm.");
     Vector way;
     for (int i = 0; i < 3; ++i) way[i] = files_.back().slice.position[i] - files_.front().slice.position[i];
     const auto normal = normal_of(volume_.orientation);
     const auto cosine = std::clamp(dot(way, normal) / std::sqrt(dot(way, way) * dot(normal, normal)), -1.0, 1.0);
     const auto degrees = std::acos(cosine) * 180 / M_PI;
     if (degrees > kTiltDegrees)
-      note("tilt", series_name(), "The slices are stacked " + number(degrees) + " degrees away from their normal (gantry tilt): the grid is sheared and taken as it is.");
+      note("tilt", series_name(),
+           "The slices are stacked " + number(degrees) + " degrees away from their normal (gantry tilt): the grid is sheared and taken as it is.");
   }
 
   std::vector<SeriesFile>& files_;

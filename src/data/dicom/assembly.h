@@ -1,4 +1,5 @@
-// Which slices make the volume, in which order, how far apart: our definitions, written out in docs/data.md. The result does not depend on the order of the files.
+// Which slices make the volume, in which order, how far apart: our definitions, written out in docs/data.md. The result does not depend on the order
+// of the files.
 #pragma once
 
 #include <string>
@@ -11,7 +12,7 @@ namespace liere {
 struct SeriesFile {
   std::string name;
   DicomSlice slice;
-  std::string bytes;        // stored values from pixel_offset on
+  std::string bytes;  // stored values from pixel_offset on
   size_t pixel_offset = 0;
 };
 

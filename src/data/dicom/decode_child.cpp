@@ -41,7 +41,8 @@ class MemoryFile {
     while (!bytes.empty()) {
       const auto count = ::write(file_, bytes.data(), bytes.size());
       if (count < 0 && errno == EINTR) continue;
-      if (count <= 0) throw Error(ExitCode::kFailure, std::string("A compressed DICOM file was not handed to its decoder: ") + std::strerror(errno) + ".");
+      if (count <= 0)
+        throw Error(ExitCode::kFailure, std::string("A compressed DICOM file was not handed to its decoder: ") + std::strerror(errno) + ".");
       bytes.remove_prefix(static_cast<size_t>(count));
     }
     ::lseek(file_, 0, SEEK_SET);
@@ -116,13 +117,17 @@ int wait_for(pid_t child, double seconds) {
 std::string decode_in_child(const std::string& reduced, const std::string& transfer_syntax, size_t pixel_bytes, const DecodeLimits& limits) {
   const MemoryFile input("liere-dicom-in"), output("liere-dicom-out");
   input.write(reduced);
-  const auto child = start(decoder_program(), {transfer_syntax, std::to_string(pixel_bytes), std::to_string(limits.bytes), std::to_string(static_cast<int64_t>(limits.seconds) + 1)},
-                           input.get(), output.get());
+  const auto child =
+      start(decoder_program(),
+            {transfer_syntax, std::to_string(pixel_bytes), std::to_string(limits.bytes), std::to_string(static_cast<int64_t>(limits.seconds) + 1)},
+            input.get(), output.get());
   const int status = wait_for(child, limits.seconds);
   if (status == -1 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU))
-    throw DicomRejection("decoder_timeout", "The decoder took longer than " + std::to_string(limits.seconds) + " s and was stopped: the compressed pixels are damaged.");
+    throw DicomRejection("decoder_timeout",
+                         "The decoder took longer than " + std::to_string(limits.seconds) + " s and was stopped: the compressed pixels are damaged.");
   if (WIFSIGNALED(status))
-    throw DicomRejection("decoder_died", "The decoder died of signal " + std::to_string(WTERMSIG(status)) + " (memory limit or a defect): the compressed pixels are damaged.");
+    throw DicomRejection("decoder_died", "The decoder died of signal " + std::to_string(WTERMSIG(status)) +
+                                             " (memory limit or a defect): the compressed pixels are damaged.");
   auto pixels = WEXITSTATUS(status) == 0 ? output.read(pixel_bytes) : "";
   if (pixels.size() != pixel_bytes || pixel_bytes == 0)
     throw DicomRejection("decoder_refused", "The compressed pixels do not decode to " + std::to_string(pixel_bytes) + " bytes: they are damaged.");

@@ -10,7 +10,8 @@
 namespace liere {
 namespace {
 
-constexpr uint32_t kUndefined = 0xffffffff, kItem = 0xfffee000, kItemEnd = 0xfffee00d, kSequenceEnd = 0xfffee0dd, kPixelData = 0x7fe00010, kTransferSyntax = 0x00020010;
+constexpr uint32_t kUndefined = 0xffffffff, kItem = 0xfffee000, kItemEnd = 0xfffee00d, kSequenceEnd = 0xfffee0dd, kPixelData = 0x7fe00010,
+                   kTransferSyntax = 0x00020010;
 constexpr size_t kMaxDepth = 32, kMaxValue = 4096;
 
 struct Wanted {
@@ -18,13 +19,15 @@ struct Wanted {
   char vr[3];
 };
 // In ascending order. The VR is the dictionary's; PixelPaddingValue (0028,0120) is US or SS, of which the 16 bits are taken.
-constexpr Wanted kWanted[] = {{0x00080008, "CS"}, {0x00080016, "UI"}, {0x00080018, "UI"}, {0x00080060, "CS"}, {0x00100020, "LO"}, {0x00180050, "DS"}, {0x0020000d, "UI"},
-                              {0x0020000e, "UI"}, {0x00200013, "IS"}, {0x00200032, "DS"}, {0x00200037, "DS"}, {0x00280002, "US"}, {0x00280004, "CS"}, {0x00280008, "IS"},
-                              {0x00280010, "US"}, {0x00280011, "US"}, {0x00280030, "DS"}, {0x00280100, "US"}, {0x00280101, "US"}, {0x00280102, "US"}, {0x00280103, "US"},
-                              {0x00280120, "US"}, {0x00281052, "DS"}, {0x00281053, "DS"}, {0x00282110, "CS"}};
+constexpr Wanted kWanted[] = {{0x00080008, "CS"}, {0x00080016, "UI"}, {0x00080018, "UI"}, {0x00080060, "CS"}, {0x00100020, "LO"},
+                              {0x00180050, "DS"}, {0x0020000d, "UI"}, {0x0020000e, "UI"}, {0x00200013, "IS"}, {0x00200032, "DS"},
+                              {0x00200037, "DS"}, {0x00280002, "US"}, {0x00280004, "CS"}, {0x00280008, "IS"}, {0x00280010, "US"},
+                              {0x00280011, "US"}, {0x00280030, "DS"}, {0x00280100, "US"}, {0x00280101, "US"}, {0x00280102, "US"},
+                              {0x00280103, "US"}, {0x00280120, "US"}, {0x00281052, "DS"}, {0x00281053, "DS"}, {0x00282110, "CS"}};
 
 const Wanted* find_wanted(uint32_t tag) {
-  const auto* found = std::lower_bound(std::begin(kWanted), std::end(kWanted), tag, [](const Wanted& wanted, uint32_t value) { return wanted.tag < value; });
+  const auto* found =
+      std::lower_bound(std::begin(kWanted), std::end(kWanted), tag, [](const Wanted& wanted, uint32_t value) { return wanted.tag < value; });
   return found != std::end(kWanted) && found->tag == tag ? found : nullptr;
 }
 
@@ -46,8 +49,7 @@ class Walker {
   DicomLayout walk() {
     read_meta();
     while (position_ < bytes_.size()) read_element();
-    if (layout_.pixel_offset == 0)
-      throw DicomRejection("pixel_data_absent", "A CT slice needs PixelData (7FE0,0010); the file has none.");
+    if (layout_.pixel_offset == 0) throw DicomRejection("pixel_data_absent", "A CT slice needs PixelData (7FE0,0010); the file has none.");
     return std::move(layout_);
   }
 
@@ -63,8 +65,8 @@ class Walker {
 
   void need(size_t count) const {
     if (count > bytes_.size() - position_)
-      throw DicomRejection("truncated", "The file ends after " + std::to_string(bytes_.size()) + " bytes where " + std::to_string(count) + " more were declared at byte " +
-                                            std::to_string(position_) + ": copy it again.");
+      throw DicomRejection("truncated", "The file ends after " + std::to_string(bytes_.size()) + " bytes where " + std::to_string(count) +
+                                            " more were declared at byte " + std::to_string(position_) + ": copy it again.");
   }
 
   void skip(size_t count) {
@@ -107,9 +109,14 @@ class Walker {
 
   void read_meta() {
     if (bytes_.size() < 132 || bytes_.substr(128, 4) != "DICM") {
-      const bool bare = bytes_.size() >= 8 && (bytes_.substr(0, 2) == std::string_view("\x08\0", 2) || bytes_.substr(0, 2) == std::string_view("\x02\0", 2));
-      throw bare ? DicomRejection("no_preamble", "A DICOM file begins with 128 bytes and DICM; this one begins with its elements: write it again with the preamble (dcmconv does).")
-                 : DicomRejection("not_dicom", "A DICOM file begins with 128 bytes and DICM; this one does not (" + std::to_string(bytes_.size()) + " bytes).");
+      const bool bare =
+          bytes_.size() >= 8 && (bytes_.substr(0, 2) == std::string_view("\x08\0", 2) || bytes_.substr(0, 2) == std::string_view("\x02\0", 2));
+      throw bare
+          ? DicomRejection(
+                "no_preamble",
+                "A DICOM file begins with 128 bytes and DICM; this one begins with its elements: write it again with the preamble (dcmconv does).")
+          : DicomRejection("not_dicom",
+                           "A DICOM file begins with 128 bytes and DICM; this one does not (" + std::to_string(bytes_.size()) + " bytes).");
     }
     position_ = 132;
     while (bytes_.size() - position_ >= 2 && bytes_.substr(position_, 2) == std::string_view("\x02\0", 2)) {
@@ -118,7 +125,8 @@ class Walker {
       need(head.length);
       if (head.tag == kTransferSyntax) {
         layout_.transfer_syntax = bytes_.substr(position_, std::min<size_t>(head.length, 64));
-        while (!layout_.transfer_syntax.empty() && (layout_.transfer_syntax.back() == '\0' || layout_.transfer_syntax.back() == ' ')) layout_.transfer_syntax.pop_back();
+        while (!layout_.transfer_syntax.empty() && (layout_.transfer_syntax.back() == '\0' || layout_.transfer_syntax.back() == ' '))
+          layout_.transfer_syntax.pop_back();
       }
       position_ += head.length;
     }
@@ -137,8 +145,10 @@ class Walker {
       throw DicomRejection("jpeg2000", "The pixels are compressed as JPEG 2000, which DCMTK does not decode: convert the file (gdcmconv --raw).");
     for (const auto* rest : {".5", ".4.50", ".4.51", ".4.53", ".4.55", ".4.57", ".4.70", ".4.80", ".4.81"}) layout_.encapsulated |= is(rest);
     if (!layout_.encapsulated)
-      throw DicomRejection("transfer_syntax", uid.empty() ? "The file states no transfer syntax (0002,0010)."
-                                                          : "The transfer syntax is none of those read (native little endian, RLE, JPEG, JPEG-LS): convert the file (dcmconv +te).");
+      throw DicomRejection(
+          "transfer_syntax",
+          uid.empty() ? "The file states no transfer syntax (0002,0010)."
+                      : "The transfer syntax is none of those read (native little endian, RLE, JPEG, JPEG-LS): convert the file (dcmconv +te).");
   }
 
   void read_element() {
@@ -153,7 +163,8 @@ class Walker {
     need(head.length);
     if (wanted) {
       const bool padding = head.tag == 0x00280120 && std::strcmp(head.vr, "SS") == 0;
-      if (head.vr[0] && std::strcmp(head.vr, wanted->vr) != 0 && !padding) malformed(tag_text(head.tag) + " is of kind " + head.vr + " instead of " + wanted->vr);
+      if (head.vr[0] && std::strcmp(head.vr, wanted->vr) != 0 && !padding)
+        malformed(tag_text(head.tag) + " is of kind " + head.vr + " instead of " + wanted->vr);
       if (head.length > kMaxValue) malformed(tag_text(head.tag) + " has " + std::to_string(head.length) + " bytes");
       for (const auto& element : layout_.elements)
         if (element.tag == head.tag) throw DicomRejection("duplicate_element", "The file has " + tag_text(head.tag) + " twice.");
@@ -167,7 +178,8 @@ class Walker {
     if (head.vr[0] && std::strcmp(head.vr, "OW") != 0 && std::strcmp(head.vr, "OB") != 0) malformed("PixelData is of kind " + std::string(head.vr));
     layout_.pixel_offset = position_;
     if (layout_.encapsulated) {
-      if (head.length != kUndefined) throw DicomRejection("pixel_data_defined", "Compressed PixelData is a list of fragments; this has a length instead.");
+      if (head.length != kUndefined)
+        throw DicomRejection("pixel_data_defined", "Compressed PixelData is a list of fragments; this has a length instead.");
       for (;;) {
         const auto item = take_head(true);
         if (item.tag == kSequenceEnd && item.length == 0) break;
@@ -188,7 +200,8 @@ class Walker {
     };
     std::vector<Level> levels = {{false, implicit}};
     while (!levels.empty()) {
-      if (levels.size() > kMaxDepth) throw DicomRejection("nesting", "The file nests sequences more than " + std::to_string(kMaxDepth / 2) + " deep.");
+      if (levels.size() > kMaxDepth)
+        throw DicomRejection("nesting", "The file nests sequences more than " + std::to_string(kMaxDepth / 2) + " deep.");
       const Level level = levels.back();
       const auto head = take_head(!level.item || level.implicit);
       if (level.item ? head.tag == kItemEnd : head.tag == kSequenceEnd) {

@@ -1,6 +1,7 @@
-// Where things lie in a DICOM file (PS3.10, PS3.5 section 7): the bound check that every file passes before DCMTK sees any of it. It walks the top level once, without
-// recursion, holds every declared length against the file's size and sequences to 32 levels, and keeps the places of the elements that a CT slice needs (DCMTK 3.6.7
-// dies of thousands of nested sequences and allocates what a length says). Those few, none of them a sequence, are what DCMTK then reads.
+// Where things lie in a DICOM file (PS3.10, PS3.5 section 7): the bound check that every file passes before DCMTK sees any of it. It walks the top
+// level once, without recursion, holds every declared length against the file's size and sequences to 32 levels, and keeps the places of the elements
+// that a CT slice needs (DCMTK 3.6.7 dies of thousands of nested sequences and allocates what a length says). Those few, none of them a sequence, are
+// what DCMTK then reads.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,7 @@
 namespace liere {
 
 struct DicomElement {
-  uint32_t tag = 0;  // group << 16 | element
+  uint32_t tag = 0;               // group << 16 | element
   size_t offset = 0, length = 0;  // of its value in the file
 };
 

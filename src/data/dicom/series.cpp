@@ -41,10 +41,12 @@ bool accepted(const DicomEntry& entry, VolumeFinding& finding, const Body& body)
 }
 
 void note_kept(const SeriesFile& file, std::vector<VolumeFinding>& findings) {
-  if (file.slice.rescale_missing) findings.push_back({"rescale_missing", file.name, "RescaleSlope or RescaleIntercept is missing: 1 and 0 are taken.", false});
+  if (file.slice.rescale_missing)
+    findings.push_back({"rescale_missing", file.name, "RescaleSlope or RescaleIntercept is missing: 1 and 0 are taken.", false});
   if (file.slice.lossy) findings.push_back({"lossy", file.name, "The pixels were compressed with loss: Hounsfield units are approximate.", false});
   if (needs_12_bit_repair(file.slice))
-    findings.push_back({"repaired_12_bit", file.name, "12 bits, unsigned, intercept above -100: HU = (stored + 1000) mod 4096 - 1000 is taken.", false});
+    findings.push_back(
+        {"repaired_12_bit", file.name, "12 bits, unsigned, intercept above -100: HU = (stored + 1000) mod 4096 - 1000 is taken.", false});
 }
 
 bool same_rescale(const DicomSlice& a, const DicomSlice& b) {
@@ -86,20 +88,24 @@ CtVolume read_series(const std::vector<DicomEntry>& entries, const SeriesOptions
       file.pixel_offset = file.slice.layout.pixel_offset;
       if (file.slice.layout.encapsulated) {
         const auto size = static_cast<size_t>(file.slice.header.rows * file.slice.header.columns * 2);
-        bytes = decode_in_child(reduced_data_set(bytes, file.slice.layout, true), file.slice.layout.transfer_syntax, size, {options.decode_seconds, options.decode_bytes});
+        bytes = decode_in_child(reduced_data_set(bytes, file.slice.layout, true), file.slice.layout.transfer_syntax, size,
+                                {options.decode_seconds, options.decode_bytes});
         file.pixel_offset = 0;
       }
       file.bytes = std::move(bytes);
     });
-    if (good) files.push_back(std::move(file));
-    else volume.findings.push_back(std::move(finding));
+    if (good)
+      files.push_back(std::move(file));
+    else
+      volume.findings.push_back(std::move(finding));
   }
   assemble_series(files, options.min_slices, volume);
   for (const auto& file : files) note_kept(file, volume.findings);
   const auto& first = files.front().slice;
   volume.hu = Frames(PixelType::kI16, {static_cast<int64_t>(files.size()), first.header.rows, first.header.columns, 1});
   fill_hounsfield(files, volume.hu);
-  std::sort(volume.findings.begin(), volume.findings.end(), [](const auto& a, const auto& b) { return std::tie(a.where, a.code, a.sentence) < std::tie(b.where, b.code, b.sentence); });
+  std::sort(volume.findings.begin(), volume.findings.end(),
+            [](const auto& a, const auto& b) { return std::tie(a.where, a.code, a.sentence) < std::tie(b.where, b.code, b.sentence); });
   return volume;
 }
 #endif

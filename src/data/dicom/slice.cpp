@@ -8,8 +8,8 @@
 
 #ifdef LIERE_DICOM
 #include <dcmtk/config/osconfig.h>
-#include <dcmtk/dcmdata/dctk.h>
 #include <dcmtk/dcmdata/dcistrmb.h>
+#include <dcmtk/dcmdata/dctk.h>
 
 #include <mutex>
 #endif
@@ -29,7 +29,8 @@ std::vector<int16_t> hounsfield_table(const DicomSlice& slice) {
     return value * slice.slope + slice.intercept;
   };
   std::vector<int16_t> table(65536);
-  for (int32_t stored = 0; stored < 65536; ++stored) table[stored] = static_cast<int16_t>(std::lrint(std::clamp(unclipped(stored), kLowest, kHighest)));
+  for (int32_t stored = 0; stored < 65536; ++stored)
+    table[stored] = static_cast<int16_t>(std::lrint(std::clamp(unclipped(stored), kLowest, kHighest)));
   if (slice.padding && unclipped(*slice.padding) > kHighest) table[*slice.padding] = static_cast<int16_t>(kLowest);
   return table;
 }
@@ -109,9 +110,11 @@ uint16_t word_in(Attributes& attributes, DcmTagKey tag, const char* code, const 
 }
 
 void read_kind(Attributes& attributes) {
-  if (const auto modality = attributes.text(DCM_Modality); !modality.empty() && modality != "CT") refuse("modality", "Modality must be CT; it is another one.");
+  if (const auto modality = attributes.text(DCM_Modality); !modality.empty() && modality != "CT")
+    refuse("modality", "Modality must be CT; it is another one.");
   const auto frames = attributes.text(DCM_NumberOfFrames);
-  if ((!frames.empty() && attributes.numbers(DCM_NumberOfFrames) != std::vector<double>{1}) || attributes.text(DCM_SOPClassUID) == UID_EnhancedCTImageStorage)
+  if ((!frames.empty() && attributes.numbers(DCM_NumberOfFrames) != std::vector<double>{1}) ||
+      attributes.text(DCM_SOPClassUID) == UID_EnhancedCTImageStorage)
     refuse("multi_frame", "The file holds several frames (enhanced CT); one slice per file is read: convert the series to classic CT images.");
   const auto type = attributes.text(DCM_ImageType) + "\\";
   if (type.find("\\LOCALIZER\\") != std::string::npos) refuse("localizer", "ImageType says LOCALIZER: no slice of the volume.");
@@ -126,7 +129,8 @@ void read_pixel_format(Attributes& attributes, DicomSlice& slice) {
   word_in(attributes, DCM_HighBit, "high_bit", "HighBit (BitsStored - 1)", high, high);
   slice.is_signed = word_in(attributes, DCM_PixelRepresentation, "pixel_representation", "PixelRepresentation", 0, 1) == 1;
   word_in(attributes, DCM_SamplesPerPixel, "samples_per_pixel", "SamplesPerPixel", 1, 1);
-  if (attributes.text(DCM_PhotometricInterpretation) != "MONOCHROME2") refuse("photometric", "PhotometricInterpretation must be MONOCHROME2; it is missing or another one.");
+  if (attributes.text(DCM_PhotometricInterpretation) != "MONOCHROME2")
+    refuse("photometric", "PhotometricInterpretation must be MONOCHROME2; it is missing or another one.");
   slice.padding = attributes.word(DCM_PixelPaddingValue);
   slice.lossy = attributes.text(DCM_LossyImageCompression) == "01";
   for (const auto* uid : {".4.50", ".4.51", ".4.53", ".4.55", ".4.81"}) slice.lossy |= slice.layout.transfer_syntax.ends_with(uid);

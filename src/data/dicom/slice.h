@@ -1,5 +1,5 @@
-// One CT slice: what its header says, checked, and its pixels as Hounsfield units: HU = slope x stored + intercept (PS3.3 C.11.1). Our definitions of what is accepted
-// and of the repair of RSNA's 12-bit files are in docs/data.md.
+// One CT slice: what its header says, checked, and its pixels as Hounsfield units: HU = slope x stored + intercept (PS3.3 C.11.1). Our definitions of
+// what is accepted and of the repair of RSNA's 12-bit files are in docs/data.md.
 #pragma once
 
 #include <array>
@@ -18,11 +18,11 @@ struct DicomSlice {
   int64_t bits_stored = 16, instance_number = 0;
   bool is_signed = false, rescale_missing = false, lossy = false;
   double slope = 1, intercept = 0;
-  std::optional<uint16_t> padding;                   // PixelPaddingValue, as stored
-  std::optional<double> thickness_mm;                // SliceThickness
-  std::optional<std::array<double, 2>> spacing_mm;   // PixelSpacing: between rows, between columns
-  std::array<double, 3> position{};                  // ImagePositionPatient, mm
-  std::array<double, 6> orientation{};               // ImageOrientationPatient
+  std::optional<uint16_t> padding;                  // PixelPaddingValue, as stored
+  std::optional<double> thickness_mm;               // SliceThickness
+  std::optional<std::array<double, 2>> spacing_mm;  // PixelSpacing: between rows, between columns
+  std::array<double, 3> position{};                 // ImagePositionPatient, mm
+  std::array<double, 6> orientation{};              // ImageOrientationPatient
 };
 
 /// Throws DicomRejection. Thread-safe.

@@ -57,20 +57,25 @@ class Sheet {
     cv::Mat canvas(static_cast<int>(sheet.shape().height), static_cast<int>(sheet.shape().width), CV_8UC3, sheet.u8());
     canvas.setTo(cv::Scalar(64, 64, 64));
     for (size_t i = 0; i < views.size(); ++i) {
-      const int top = kGap + static_cast<int>(i) / kColumns * (kSide + kCaption + kGap), left = kGap + static_cast<int>(i) % kColumns * (kSide + kGap);
+      const int top = kGap + static_cast<int>(i) / kColumns * (kSide + kCaption + kGap),
+                left = kGap + static_cast<int>(i) % kColumns * (kSide + kGap);
       place(views[i], canvas, top, left);
     }
     return sheet;
   }
 
  private:
-  uint8_t at(int64_t slice, int64_t y, int64_t x) const { return windowed(volume_.hu.i16()[(slice * shape_.height + y) * shape_.width + x], options_); }
+  uint8_t at(int64_t slice, int64_t y, int64_t x) const {
+    return windowed(volume_.hu.i16()[(slice * shape_.height + y) * shape_.width + x], options_);
+  }
 
   View slice(int64_t index) const {
-    View view{cv::Mat(static_cast<int>(shape_.height), static_cast<int>(shape_.width), CV_8UC1), volume_.spacing_mm[1], volume_.spacing_mm[2], row_, column_};
+    View view{cv::Mat(static_cast<int>(shape_.height), static_cast<int>(shape_.width), CV_8UC1), volume_.spacing_mm[1], volume_.spacing_mm[2], row_,
+              column_};
     for (int64_t y = 0; y < shape_.height; ++y)
       for (int64_t x = 0; x < shape_.width; ++x) view.grey.at<uint8_t>(static_cast<int>(y), static_cast<int>(x)) = at(index, y, x);
-    view.caption = "slice " + std::to_string(index + 1) + "/" + std::to_string(shape_.frames) + text("  %+.1f mm", static_cast<double>(index) * volume_.spacing_mm[0]);
+    view.caption = "slice " + std::to_string(index + 1) + "/" + std::to_string(shape_.frames) +
+                   text("  %+.1f mm", static_cast<double>(index) * volume_.spacing_mm[0]);
     return view;
   }
 
@@ -78,17 +83,20 @@ class Sheet {
   View reformat(bool coronal) const {
     const int64_t across = coronal ? shape_.width : shape_.height;
     const Vector down = {-normal_[0], -normal_[1], -normal_[2]};
-    View view{cv::Mat(static_cast<int>(shape_.frames), static_cast<int>(across), CV_8UC1), volume_.spacing_mm[0], volume_.spacing_mm[coronal ? 2 : 1], coronal ? row_ : column_, down};
+    View view{cv::Mat(static_cast<int>(shape_.frames), static_cast<int>(across), CV_8UC1), volume_.spacing_mm[0], volume_.spacing_mm[coronal ? 2 : 1],
+              coronal ? row_ : column_, down};
     for (int64_t z = 0; z < shape_.frames; ++z)
       for (int64_t i = 0; i < across; ++i)
-        view.grey.at<uint8_t>(static_cast<int>(shape_.frames - 1 - z), static_cast<int>(i)) = coronal ? at(z, shape_.height / 2, i) : at(z, i, shape_.width / 2);
+        view.grey.at<uint8_t>(static_cast<int>(shape_.frames - 1 - z), static_cast<int>(i)) =
+            coronal ? at(z, shape_.height / 2, i) : at(z, i, shape_.width / 2);
     view.caption = coronal ? "middle row" : "middle column";
     return view;
   }
 
   void place(const View& view, cv::Mat& canvas, int top, int left) const {
     const double height_mm = view.grey.rows * view.row_mm, width_mm = view.grey.cols * view.column_mm, scale = kSide / std::max(height_mm, width_mm);
-    const int height = std::max(1, static_cast<int>(std::lrint(height_mm * scale))), width = std::max(1, static_cast<int>(std::lrint(width_mm * scale)));
+    const int height = std::max(1, static_cast<int>(std::lrint(height_mm * scale))),
+              width = std::max(1, static_cast<int>(std::lrint(width_mm * scale)));
     cv::Mat grey, color;
     cv::resize(view.grey, grey, {width, height}, 0, 0, height < view.grey.rows && width < view.grey.cols ? cv::INTER_AREA : cv::INTER_LINEAR);
     cv::cvtColor(grey, color, cv::COLOR_GRAY2RGB);
@@ -128,8 +136,10 @@ char direction_letter(double x, double y, double z) {
 }
 
 Frames contact_sheet(const CtVolume& volume, const ContactSheetOptions& options) {
-  if (volume.hu.type() != PixelType::kI16 || volume.hu.shape().elements() == 0 || *std::min_element(volume.spacing_mm.begin(), volume.spacing_mm.end()) <= 0 || options.width <= 0)
-    throw DataError("A contact sheet shows a volume of Hounsfield units (16 bits) with positive distances and a window of positive width; this is none.");
+  if (volume.hu.type() != PixelType::kI16 || volume.hu.shape().elements() == 0 ||
+      *std::min_element(volume.spacing_mm.begin(), volume.spacing_mm.end()) <= 0 || options.width <= 0)
+    throw DataError(
+        "A contact sheet shows a volume of Hounsfield units (16 bits) with positive distances and a window of positive width; this is none.");
   return Sheet(volume, options).draw();
 }
 

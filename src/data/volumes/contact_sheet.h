@@ -1,5 +1,5 @@
-// A CT volume for people to look at: is the head upright, is left where left is, is the window right. Axial slices evenly spread, one coronal and one sagittal reformat in
-// the aspect of millimetres, each side marked with the patient's direction it points to (R L A P H F), a scale bar, positions.
+// A CT volume for people to look at: is the head upright, is left where left is, is the window right. Axial slices evenly spread, one coronal and one
+// sagittal reformat in the aspect of millimetres, each side marked with the patient's direction it points to (R L A P H F), a scale bar, positions.
 #pragma once
 
 #include <string>
