@@ -20,7 +20,7 @@ warnings.simplefilter("ignore")
 def peer(files):
     slices = [pydicom.dcmread(name) for name in files]
     o = np.array(slices[0].ImageOrientationPatient, float)
-    normal = np.cross(o[:7], o[3:])
+    normal = np.cross(o[:3], o[3:])
     slices.sort(key=lambda s: normal @ np.array(s.ImagePositionPatient, float))
     volume = np.empty((len(slices), slices[0].Rows, slices[0].Columns), np.int16)
     for i, s in enumerate(slices):

@@ -151,16 +151,24 @@ void read_rescale(Attributes& attributes, DicomSlice& slice) {
   if (slice.slope <= 0) refuse("slope", "RescaleSlope must be greater than 0; it is " + std::to_string(slice.slope) + ".");
 }
 
+/// Of a value that is no identifier: what a sentence says of it.
+std::string shown(const std::string& text) {
+  if (text.empty()) return "missing";
+  std::string printable;
+  for (const char c : text.substr(0, 80)) printable += c >= 32 && c < 127 ? c : '?';
+  return "'" + printable + "'";
+}
+
 void read_geometry(Attributes& attributes, DicomSlice& slice) {
   const auto position = attributes.numbers(DCM_ImagePositionPatient);
   if (position.size() != 3 || std::any_of(position.begin(), position.end(), [](double x) { return std::abs(x) > 1e6; }))
-    refuse("position", "ImagePositionPatient must be three numbers of millimetres; it is missing or something else.");
+    refuse("position", "ImagePositionPatient must be three numbers of millimetres; it is " + shown(attributes.text(DCM_ImagePositionPatient)) + ".");
   std::copy(position.begin(), position.end(), slice.position.begin());
   const auto o = attributes.numbers(DCM_ImageOrientationPatient);
   constexpr double kTolerance = 0.01;
   const auto dot = [&](int a, int b) { return o[a] * o[b] + o[a + 1] * o[b + 1] + o[a + 2] * o[b + 2]; };
   if (o.size() != 6 || std::abs(dot(0, 0) - 1) > kTolerance || std::abs(dot(3, 3) - 1) > kTolerance || std::abs(dot(0, 3)) > kTolerance)
-    refuse("orientation", "ImageOrientationPatient must be two directions of length 1 at a right angle; it is missing or something else.");
+    refuse("orientation", "ImageOrientationPatient must be two directions of length 1 at a right angle; it is " + shown(attributes.text(DCM_ImageOrientationPatient)) + ".");
   std::copy(o.begin(), o.end(), slice.orientation.begin());
   const auto spacing = attributes.numbers(DCM_PixelSpacing);
   if (spacing.size() == 2 && spacing[0] > 0 && spacing[1] > 0) slice.spacing_mm = {spacing[0], spacing[1]};
