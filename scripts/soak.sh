@@ -2,7 +2,7 @@
 # Breaks runs on purpose - kills, full disks, stray signals, frozen predecessors - and checks that nothing is lost: the counts of docs/reliability.md.
 # usage: scripts/soak.sh [--ci | --share N] [--only K1,K15,...] [--bin FOLDER] [--work FOLDER]
 #   --ci     a few of each in about four minutes on two cores; without it the full counts (hours); --share N does 1/N of their kills, signals and seconds
-#   --only   these faults alone: K1 K2 K3 K4 K10 K12 K13 K15 K16 C5 C6 I4 fuzz
+#   --only   these faults alone: K1 K2 K3 K4 K10 K12 K13 K15 K16 C5 C6 I4 I5 fuzz
 #   --bin    folder of liere-train, checkpoint_tool and fuzz_* (default: the newest build/*/bin)     --work   where runs go (default: a new folder, removed if all is good)
 # Some faults need strace, some root (mounts, chattr): what cannot be done here says 'skipped: ...'. Exit code 1 when anything was bad.
 set -uo pipefail
@@ -466,6 +466,16 @@ I4() { # Mutated videos: each decodes as it did before or is refused with a sent
   note=$(grep '^Done' out.txt)
 }
 
+I5() { # changed DICOM files: native ones read in process, compressed ones in the child; a death of the parent is bad
+  local name runs
+  for name in dicom dicom_child; do
+    [ -x "$bin/fuzz_$name" ] || { skip "fuzz_$name is not built"; continue; }
+    runs=$(count 600 30000)
+    if LIERE_FUZZ_REPORT=1 "$bin/fuzz_$name" -runs="$runs" -seed=$((RANDOM + 1)) "$root/tests/fuzz/corpus/$name" >out.txt 2>&1; then good; else bad "fuzz_$name"; fi
+    printf '%s: %s\n' "$name" "$(tr '\n' ' ' <out.txt)"
+  done
+}
+
 fuzz() { # each target for a while; libFuzzer's where it was built (build/fuzz)
   local target name seconds executable
   seconds=$(count 20 600)
@@ -494,7 +504,7 @@ as_undisturbed again || bad 'two undisturbed runs differ'
 if [ $bad_count -gt 0 ]; then exit 1; fi
 
 total_bad=0
-for fault in K1 K2 K3 K4 K10 K12 K13 K15 K16 C5 C6 I4 fuzz; do
+for fault in K1 K2 K3 K4 K10 K12 K13 K15 K16 C5 C6 I4 I5 fuzz; do
   if [ -n "$only" ] && [[ $only != *,$fault,* ]]; then continue; fi
   done_count=0 bad_count=0 note='' began=$SECONDS
   $fault
