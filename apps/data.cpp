@@ -1,4 +1,4 @@
-// liere-data: what is in a data set - browse (a PNG of samples), verify (is it sound and the published one), stats (classes, mean, deviation), prepare (archives become a set).
+// liere-data: what is in a data set - browse (a PNG of samples), verify (is it sound and the published one), stats (classes, mean, deviation), prepare (archives become a set), series (of DICOM files).
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
@@ -23,6 +23,7 @@ struct Options {
   int64_t count = 32, first = 0, pixel_samples = 50000;
   bool augmented = false;
   PrepareOptions prepare;
+  LookOptions look;
 };
 
 DataKeys read_keys(const Options& options) { return read_data_keys(load_config(find_config(options.config), options.overrides)); }
@@ -58,6 +59,8 @@ int main(int argc, char** argv) {
   stats_command->add_option("--count", options.pixel_samples, "samples per split whose pixels are read")->check(CLI::PositiveNumber)->capture_default_str();
   CLI::App* prepare_command = app.add_subcommand("prepare", "make a data set of the archives that it is published in");
   add_prepare(prepare_command, options.prepare);
+  CLI::App* series_command = app.add_subcommand("series", "what a folder of DICOM files holds: series of CT slices, what is odd about them, contact sheets");
+  add_series(series_command, options.look);
   for (CLI::App* command : {verify_command, stats_command}) command->add_option("--json", options.json, "write the figures to this file too");
   for (CLI::App* command : {browse_command, verify_command, stats_command}) add_common_options(command, options);
   return run_command([&] {
@@ -67,11 +70,12 @@ int main(int argc, char** argv) {
       return app.exit(request);
     } catch (const CLI::ParseError& error) {
       const bool typo = argc > 1 && argv[1][0] != '-' && app.get_subcommands().empty();
-      throw ConfigError((typo ? "Unknown command '" + std::string(argv[1]) + "', expected browse, verify, stats or prepare" : error.what()) +
+      throw ConfigError((typo ? "Unknown command '" + std::string(argv[1]) + "', expected browse, verify, stats, prepare or series" : error.what()) +
                         " (liere-data --help lists commands and options).");
     }
     install_stop_signals();
     if (prepare_command->parsed()) run_prepare(prepare_command, options.prepare);
+    if (series_command->parsed()) look_at_series(options.look);
     if (browse_command->parsed()) browse(options);
     if (stats_command->parsed()) inspect(read_keys(options).data.dataset, {.pixel_samples = options.pixel_samples, .json = options.json});
     if (verify_command->parsed()) inspect(read_keys(options).data.dataset, {.verify = true, .json = options.json});

@@ -1,8 +1,9 @@
-// liere-data prepare: the options of making a data set from the archives that it is published in.
+// liere-data prepare: the options of making a data set from the archives that it is published in; liere-data series: of looking at DICOM files.
 #pragma once
 
 #include <CLI/CLI.hpp>
 
+#include "data/dicom/look.h"
 #include "data/prepare/imagenet.h"
 #include "data/prepare/ucf101.h"
 
@@ -25,6 +26,14 @@ inline void add_prepare(CLI::App* prepare, PrepareOptions& options) {
   ucf101->add_option("--root", options.ucf101.root, "folder for the videos (7 GB) and the lists: data.root of the experiments (default: the folder of the archive)");
   ucf101->add_option("--lists", options.ucf101.lists, "UCF101TrainTestSplits-RecognitionTask.zip or a folder with the lists (default: beside the archive, or in the root)");
   ucf101->add_option("--cache", options.ucf101.cache, "keep the decoded frames of every video in this folder: data.cache of the experiments (about 270 GiB for all of UCF101)");
+}
+
+inline void add_series(CLI::App* series, LookOptions& options) {
+  series->add_option("--from", options.from, "folder with DICOM files, searched with its subfolders")->required();
+  series->add_option("--output", options.output, "folder for a contact sheet of each series (default: none)");
+  series->add_option("--level", options.level, "level of the pictures' window, HU")->capture_default_str();
+  series->add_option("--width", options.width, "width of the pictures' window, HU")->check(CLI::PositiveNumber)->capture_default_str();
+  series->add_option("--json", options.json, "write the figures to this file too");
 }
 
 /// Runs the sub-command that was given.
