@@ -191,12 +191,16 @@ TEST_CASE("a series that is no volume is refused with its code") {
 }
 
 TEST_CASE("lossless compression gives the pixels of the native file, in a child process") {
-  const auto native = read_series(made_series(5));
+  // 32 x 32 pixels: DCMTK's JPEG-LS encoder writes beyond its buffer where the result is larger than the pixels, as it is for a few of them.
+  const auto series = [](E_TransferSyntax syntax) {
+    std::vector<DicomEntry> entries;
+    for (int i = 0; i < 5; ++i) entries.push_back(entry_of("f" + std::to_string(i), made_slice(i, {}, syntax, 32, 32)));
+    return read_series(entries);
+  };
+  const auto native = series(EXS_LittleEndianExplicit);
   for (const auto syntax : {EXS_RLELossless, EXS_JPEGProcess14, EXS_JPEGProcess14SV1, EXS_JPEGLSLossless, EXS_LittleEndianImplicit}) {
     INFO(DcmXfer(syntax).getXferName());
-    std::vector<DicomEntry> entries;
-    for (int i = 0; i < 5; ++i) entries.push_back(entry_of("f" + std::to_string(i), made_slice(i, {}, syntax)));
-    const auto volume = read_series(entries);
+    const auto volume = series(syntax);
     CHECK(volume.findings.empty());
     CHECK(std::memcmp(volume.hu.i16(), native.hu.i16(), native.hu.size_bytes()) == 0);
   }

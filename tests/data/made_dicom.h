@@ -24,7 +24,7 @@ using ChangeDicom = std::function<void(DcmDataset&)>;
 
 inline void set_text(DcmDataset& set, const DcmTagKey& tag, const std::string& text) { set.putAndInsertString(tag, text.c_str()); }
 
-/// 4 x 6 pixels of 100, 101, ...; slice `index` lies index x 5 mm above the origin. DCMTK checks nothing of what `change` does.
+/// rows x columns pixels of 100, 101, ...; slice `index` lies index x 5 mm above the origin. DCMTK checks nothing of what `change` does.
 inline std::string made_slice(int index = 0, const ChangeDicom& change = {}, E_TransferSyntax transfer_syntax = EXS_LittleEndianExplicit,
                               int rows = 4, int columns = 6) {
   DcmFileFormat file;

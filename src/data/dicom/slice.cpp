@@ -168,7 +168,8 @@ void read_geometry(Attributes& attributes, DicomSlice& slice) {
   constexpr double kTolerance = 0.01;
   const auto dot = [&](int a, int b) { return o[a] * o[b] + o[a + 1] * o[b + 1] + o[a + 2] * o[b + 2]; };
   if (o.size() != 6 || std::abs(dot(0, 0) - 1) > kTolerance || std::abs(dot(3, 3) - 1) > kTolerance || std::abs(dot(0, 3)) > kTolerance)
-    refuse("orientation", "ImageOrientationPatient must be two directions of length 1 at a right angle; it is " + shown(attributes.text(DCM_ImageOrientationPatient)) + ".");
+    refuse("orientation", "ImageOrientationPatient must be two directions of length 1 at a right angle; it is " +
+                              shown(attributes.text(DCM_ImageOrientationPatient)) + ".");
   std::copy(o.begin(), o.end(), slice.orientation.begin());
   const auto spacing = attributes.numbers(DCM_PixelSpacing);
   if (spacing.size() == 2 && spacing[0] > 0 && spacing[1] > 0) slice.spacing_mm = {spacing[0], spacing[1]};
