@@ -11,7 +11,7 @@
 #include "data/inspect.h"
 #include "data/png.h"
 #include "data/recipes.h"
-#include "data_prepare.h"
+#include "data_sources.h"
 
 using namespace liere;
 
@@ -22,8 +22,7 @@ struct Options {
   std::vector<std::string> overrides;
   int64_t count = 32, first = 0, pixel_samples = 50000;
   bool augmented = false;
-  PrepareOptions prepare;
-  LookOptions look;
+  SourceOptions sources;
 };
 
 DataKeys read_keys(const Options& options) { return read_data_keys(load_config(find_config(options.config), options.overrides)); }
@@ -57,10 +56,7 @@ int main(int argc, char** argv) {
   CLI::App* verify_command = app.add_subcommand("verify", "check counts, labels and MD5 of both splits against the published data, and decode every picture");
   CLI::App* stats_command = app.add_subcommand("stats", "count classes and compute mean and deviation of the pixels");
   stats_command->add_option("--count", options.pixel_samples, "samples per split whose pixels are read")->check(CLI::PositiveNumber)->capture_default_str();
-  CLI::App* prepare_command = app.add_subcommand("prepare", "make a data set of the archives that it is published in");
-  add_prepare(prepare_command, options.prepare);
-  CLI::App* series_command = app.add_subcommand("series", "what a folder of DICOM files holds: series of CT slices, what is odd about them, contact sheets");
-  add_series(series_command, options.look);
+  add_source_commands(app, options.sources);
   for (CLI::App* command : {verify_command, stats_command}) command->add_option("--json", options.json, "write the figures to this file too");
   for (CLI::App* command : {browse_command, verify_command, stats_command}) add_common_options(command, options);
   return run_command([&] {
@@ -74,8 +70,7 @@ int main(int argc, char** argv) {
                         " (liere-data --help lists commands and options).");
     }
     install_stop_signals();
-    if (prepare_command->parsed()) run_prepare(prepare_command, options.prepare);
-    if (series_command->parsed()) look_at_series(options.look);
+    run_source_commands(app, options.sources);
     if (browse_command->parsed()) browse(options);
     if (stats_command->parsed()) inspect(read_keys(options).data.dataset, {.pixel_samples = options.pixel_samples, .json = options.json});
     if (verify_command->parsed()) inspect(read_keys(options).data.dataset, {.verify = true, .json = options.json});

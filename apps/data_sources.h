@@ -1,4 +1,4 @@
-// liere-data prepare: the options of making a data set from the archives that it is published in; liere-data series: of looking at DICOM files.
+// The commands of liere-data about files that are no data set yet: prepare (the archives that one is published in), series (DICOM files).
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -9,12 +9,13 @@
 
 namespace liere {
 
-struct PrepareOptions {
+struct SourceOptions {
   PrepareImagenetOptions imagenet;
   PrepareUcf101Options ucf101;
+  LookOptions look;
 };
 
-inline void add_prepare(CLI::App* prepare, PrepareOptions& options) {
+inline void add_prepare(CLI::App* prepare, SourceOptions& options) {
   prepare->require_subcommand(1);
   CLI::App* imagenet = prepare->add_subcommand("imagenet", "check the official archives and index them where they are, or unpack them");
   imagenet->add_option("--from", options.imagenet.from, "folder with ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar and ILSVRC2012_devkit_t12.tar.gz")->required();
@@ -36,9 +37,16 @@ inline void add_series(CLI::App* series, LookOptions& options) {
   series->add_option("--json", options.json, "write the figures to this file too");
 }
 
-/// Runs the sub-command that was given.
-inline void run_prepare(const CLI::App* prepare, const PrepareOptions& options) {
-  if (prepare->got_subcommand("imagenet")) prepare_imagenet(options.imagenet);
+inline void add_source_commands(CLI::App& app, SourceOptions& options) {
+  add_prepare(app.add_subcommand("prepare", "make a data set of the archives that it is published in"), options);
+  add_series(app.add_subcommand("series", "what a folder of DICOM files holds: series of CT slices, what is odd about them, contact sheets"), options.look);
+}
+
+/// Runs the one of these commands that was given, if one was.
+inline void run_source_commands(const CLI::App& app, const SourceOptions& options) {
+  if (app.got_subcommand("series")) look_at_series(options.look);
+  if (!app.got_subcommand("prepare")) return;
+  if (app.get_subcommand("prepare")->got_subcommand("imagenet")) prepare_imagenet(options.imagenet);
   else prepare_ucf101(options.ucf101);
 }
 
