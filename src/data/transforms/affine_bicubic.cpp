@@ -124,7 +124,7 @@ class RowSampler {
       sample_clamped(frame, part_, mapped, mapped.begin, begin, out);
       sample_clamped(frame, part_, mapped, end, mapped.end, out);
       if (along == Along::kBoth)
-        kernels_.pixels(frame - (box.top * box.width + box.left) * 3, box.width * 3, mapped.columns.data() + begin, mapped.rows.data() + begin,
+        kernels_.pixels(frame, -(box.top * box.width + box.left) * 3, box.width * 3, mapped.columns.data() + begin, mapped.rows.data() + begin,
                         mapped.dx.data() + begin, mapped.dy.data() + begin, end - begin, out + begin * 3);
       else
         sample_runs(frame, mapped, begin, end, along == Along::kRow ? 3 : box.width * 3, out);

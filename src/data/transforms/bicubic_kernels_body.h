@@ -32,10 +32,10 @@ inline __attribute__((always_inline)) Double8 cubic(Int8 v1, Int8 v2, Int8 v3, I
   return p1 + d * (p2 + d * (p3 + d * p4));
 }
 
-void pixels(const uint8_t* frame, int64_t stride, const int32_t* columns, const int32_t* rows, const double* dx, const double* dy, int64_t count,
-            uint8_t* out) {
+void pixels(const uint8_t* frame, int64_t origin, int64_t stride, const int32_t* columns, const int32_t* rows, const double* dx, const double* dy,
+            int64_t count, uint8_t* out) {
   for (int64_t i = 0; i < count; ++i, out += 3) {
-    const uint8_t* const at = frame + (rows[i] - 1) * stride + (columns[i] - 1) * 3;
+    const uint8_t* const at = frame + (origin + (rows[i] - 1) * stride + (columns[i] - 1) * 3);
     const double d = dy[i];
     const uint8_t *const r1 = at + stride, *const r2 = r1 + stride, *const r3 = r2 + stride;
     const Double8 upper = cubic(two_rows(at, r1), two_rows(at + 3, r1 + 3), two_rows(at + 6, r1 + 6), two_rows(at + 9, r1 + 9), dx[i]);
