@@ -35,7 +35,12 @@ train=(liere-train "${small[@]}" train.batch_size=6 train.epochs=60 eval.every_e
 
 expect 0 "${train[@]}" --dry-run
 says '128 + CLS' 'training videos'
-expect 0 liere-data verify "${small[@]}" --json verify.json
+expect 0 liere-data prepare ucf101 --from ucf --cache cache
+says '12 videos' '12 decoded now'
+expect 0 liere-data prepare ucf101 --from ucf --cache cache
+says '0 decoded now'
+expect 3 liere-data verify "${small[@]}" # sound, but not the published set
+says '0 bad' 'the published split has 9,537'
 
 # Stopped at step 25 of 60 and resumed.
 expect 0 "${train[@]}" train.steps=25
@@ -45,6 +50,9 @@ says 'resuming from' 'of views' '90 views of 6 videos'
 is_file run/summary.json
 [ "$(value video_top1 run/summary.json)" = 100.0 ] || fail "six videos learned by heart: $(value video_top1 run/summary.json) % of them are known"
 [ "$(value count run/summary.json)" = 90 ] || fail 'the evaluation did not see 6 x 15 views'
+
+expect 0 "${train[@]}" --output straight data.cache=cache
+[ "$(value video_loss straight/summary.json)" = "$(value video_loss run/summary.json)" ] || fail 'the resumed run is not the uninterrupted one, or cached frames are others'
 
 expect 0 liere-eval --checkpoint run --test accuracy,shuffle,shuffle-frames,per-class,confusion,calibration,predict threads=1 eval.shuffle_seeds=2 eval.resamples=200
 says 'each view' "mean of a video's views" '6 videos'
