@@ -107,7 +107,7 @@ TEST_CASE("unpack: damaged archives, and files that are none, are refused and le
 }
 
 #ifdef LIERE_VIDEO
-TEST_CASE("unpack: prepare ucf101 stops with 75 and goes on; archive and lists are found in one folder") {
+TEST_CASE("unpack: prepare ucf101 stops with 75 and goes on, archive and lists are found in one folder") {
   const TemporaryFolder folder;
   const fs::path root = folder.path() / "root";
   make_archive((folder.path() / "UCF101.rar").string(), "zip",

@@ -31,7 +31,7 @@ done
 
 small=(--config ucf101_small_liere_8.yaml data.root=ucf threads=1 loader.workers=1)
 train=(liere-train "${small[@]}" train.batch_size=6 train.epochs=60 eval.every_epochs=60 eval.batch_size=30 checkpoint.every_epochs=10 augment.random_resized_crop.enabled=false augment.flip=0
-  schedule.warmup_epochs=0 --output run)
+  schedule.warmup_epochs=0)
 
 expect 0 "${train[@]}" --dry-run
 says '128 + CLS' 'training videos'
@@ -43,9 +43,9 @@ expect 3 liere-data verify "${small[@]}" # sound, but not the published set
 says '0 bad' 'the published split has 9,537'
 
 # Stopped at step 25 of 60 and resumed.
-expect 0 "${train[@]}" train.steps=25
+expect 0 "${train[@]}" --output run train.steps=25
 is_file run/checkpoints/step-00000025.safetensors
-expect 0 "${train[@]}"
+expect 0 "${train[@]}" --output run
 says 'resuming from' 'of views' '90 views of 6 videos'
 is_file run/summary.json
 [ "$(value video_top1 run/summary.json)" = 100.0 ] || fail "six videos learned by heart: $(value video_top1 run/summary.json) % of them are known"
