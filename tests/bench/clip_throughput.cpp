@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "core/allocator.h"
 #include "core/check.h"
 #include "core/files.h"
 #include "data/decode/video.h"
@@ -118,5 +119,6 @@ int body(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  liere::keep_freed_memory();  // as liere-train does
   return run_command([&] { return body(argc, argv); });
 }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "core/allocator.h"
 #include "core/check.h"
 #include "core/files.h"
 #include "core/rng.h"
@@ -109,5 +110,6 @@ int body(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  liere::keep_freed_memory();  // as liere-train does
   return run_command([&] { return body(argc, argv); });
 }
