@@ -17,6 +17,9 @@ class Subset : public Dataset {
   std::unique_ptr<Source> open(int64_t index) const override { return whole_.open(indices_.at(static_cast<size_t>(index))); }
   int64_t label(int64_t index) const override { return whole_.label(indices_.at(static_cast<size_t>(index))); }
   const std::vector<std::string>& class_names() const override { return whole_.class_names(); }
+  bool multi_label() const override { return whole_.multi_label(); }
+  std::string group(int64_t index) const override { return whole_.group(indices_.at(static_cast<size_t>(index))); }
+  bool encoded() const override { return whole_.encoded(); }
   std::string describe() const override { return "holdout: " + format_count(size()) + " of these training samples, kept for validation"; }
 
  private:
