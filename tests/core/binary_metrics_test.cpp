@@ -13,7 +13,7 @@ using namespace liere;
 
 namespace {
 
-constexpr double kNext = std::numeric_limits<double>::infinity();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 struct Case {
   std::vector<double> scores;
@@ -123,7 +123,7 @@ TEST_CASE("the threshold of a specificity is the lowest that keeps it, in every 
           continue;
         }
         const double highest = *std::max_element(c.scores.begin(), c.scores.end());
-        double expected = std::nextafter(highest, kNext);
+        double expected = std::nextafter(highest, kInfinity);
         for (const double score : {3.0, 2.0, 1.0})
           if (std::count(c.scores.begin(), c.scores.end(), score) && counted(c, score).specificity() >= specificity) expected = score;
         REQUIRE(threshold == expected);
@@ -178,7 +178,7 @@ TEST_CASE("metrics of cases worked out by hand", "[binary]") {
   const Case alike{{0.7, 0.7, 0.7, 0.7, 0.7}, {1, 0, 0, 1, 0}};
   CHECK(alike.sorted().auroc() == 0.5);
   CHECK(alike.sorted().average_precision() == Approx(0.4).epsilon(1e-15));
-  CHECK(alike.sorted().threshold_at_specificity(0.9) == std::nextafter(0.7, kNext));
+  CHECK(alike.sorted().threshold_at_specificity(0.9) == std::nextafter(0.7, kInfinity));
   CHECK(alike.sorted().sensitivity_at_specificity(0.9) == 0);
   CHECK(alike.sorted().majority() == 0.6);
   // Two bins: 0.1 and 0.5 (none and one positive; means 0.3 and 0.5) in (0, 0.5], 0.6 and 1 in (0.5, 1] (means 0.8 and 1): ECE = 0.5 * 0.2 + 0.5 * 0.2.
@@ -246,8 +246,7 @@ TEST_CASE("scores and labels that have no meaning are refused", "[binary]") {
   CHECK_THROWS_AS(Case({0.5}, {2}).sorted(), std::domain_error);
   CHECK_THROWS_AS(Case({0.5, 0.6}, {1}).sorted(), std::domain_error);
   const auto good = Case({0.5, 0.6}, {1, 0}).sorted();
-  const std::vector<double> one_weight = {1};
-  CHECK_THROWS_AS(good.auroc(one_weight), std::domain_error);
+  CHECK_THROWS_AS(good.auroc(std::vector<double>{1}), std::domain_error);
   const auto nothing = [](std::span<const double>) {};
   for (const auto& groups : std::vector<std::vector<int64_t>>{{}, {0, 2}, {-1, 0}, {1, 1}, {0, 5000000000}}) CHECK_THROWS_AS(each_group_resample(groups, 3, 0, nothing), std::domain_error);
 }
