@@ -17,6 +17,8 @@ class Subset : public Dataset {
   std::unique_ptr<Source> open(int64_t index) const override { return whole_.open(indices_.at(static_cast<size_t>(index))); }
   int64_t label(int64_t index) const override { return whole_.label(indices_.at(static_cast<size_t>(index))); }
   const std::vector<std::string>& class_names() const override { return whole_.class_names(); }
+  bool multi_label() const override { return whole_.multi_label(); }
+  std::string group(int64_t index) const override { return whole_.group(indices_.at(static_cast<size_t>(index))); }
   std::string describe() const override { return "holdout: " + format_count(size()) + " of these training samples, kept for validation"; }
 
  private:
@@ -41,7 +43,8 @@ std::vector<int64_t> holdout_indices(const Dataset& dataset, int64_t count) {
   const int64_t size = dataset.size();
   if (count < 1 || count >= size)
     throw ConfigError("data.holdout is " + std::to_string(count) + ": expected fewer than the " + std::to_string(size) + " training samples, and at least 1.");
-  std::vector<int64_t> class_sizes(dataset.class_names().size());
+  // Of several labels a sample the data set's label is a yes or no, however many classes there are.
+  std::vector<int64_t> class_sizes(std::max<size_t>(dataset.class_names().size(), dataset.multi_label() ? 2 : 0));
   for (int64_t index = 0; index < size; ++index) ++class_sizes.at(static_cast<size_t>(dataset.label(index)));
   auto quota = quotas(class_sizes, size, count);
   std::vector<int64_t> chosen;

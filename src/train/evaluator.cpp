@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <span>
 
 #include "core/check.h"
 #include "core/log.h"
@@ -11,6 +12,7 @@
 #include "data/loader.h"
 #include "models/autocast.h"
 #include "train/device_batches.h"
+#include "train/eval/label_sets.h"
 #include "train/loader_options.h"
 
 namespace liere {
@@ -42,6 +44,7 @@ torch::Tensor permute_frames(const torch::Tensor& input, const torch::Tensor& pe
 struct Measured {
   torch::Tensor real_B, index_B, view_B, label_B;  // bool, int64; the label is -1 where labels are not read
   torch::Tensor loss_B, brier_B, top_BK, probability_BK;  // float64, float64, int64, float64
+  torch::Tensor targets_BC;  // float64: 0 or 1 where samples have several labels and these are read; else undefined
 };
 
 void check_labels(const torch::Tensor& labels_B, int64_t classes) {
@@ -51,7 +54,44 @@ void check_labels(const torch::Tensor& labels_B, int64_t classes) {
                     " classes. Evaluate on the data set that it was trained for, or use --test predict, which reads no labels.");
 }
 
-/// Fills in what follows from the probabilities (float64); `ranking_BC` orders the classes.
+void check_targets(const torch::Tensor& targets_BC, int64_t classes) {
+  if (targets_BC.size(1) != classes)
+    throw DataError("the samples have " + std::to_string(targets_BC.size(1)) + " labels each, but the model has " + std::to_string(classes) + " classes. Evaluate on the data set that it was trained for.");
+  const auto wrong_BC = (targets_BC != 0) & (targets_BC != 1);
+  if (wrong_BC.any().item<bool>())
+    throw DataError("a sample has a label of " + std::to_string(targets_BC.masked_select(wrong_BC)[0].item<double>()) +
+                    ", expected 0 or 1 for each class. Correct the data set's labels, or use --test predict, which reads none.");
+}
+
+/// The distribution over classes, or of several labels a sample the probability of each; float64.
+torch::Tensor class_probabilities(const torch::Tensor& logits_BC, bool multi_label) {
+  if (multi_label && logits_BC.size(1) > kMostLabels)
+    throw ConfigError("evaluation serves samples with up to " + std::to_string(kMostLabels) + " labels each, but the data set has " + std::to_string(logits_BC.size(1)) + ". Leave labels out.");
+  const auto wide_BC = logits_BC.to(torch::kFloat64);
+  return multi_label ? wide_BC.sigmoid() : wide_BC.softmax(1);
+}
+
+/// Of several labels a sample: fills in what follows from the probabilities (float64) about the sets of labels.
+void add_label_sets(Measured& m, const torch::Tensor& probability_BC) {
+  const auto local_BC = probability_BC.to(torch::kCPU).contiguous();
+  const int64_t rows = local_BC.size(0);
+  const auto classes = static_cast<size_t>(local_BC.size(1));
+  const auto row_of = [classes](const torch::Tensor& values_BC, int64_t row) { return std::span<const double>(values_BC.const_data_ptr<double>() + row * static_cast<int64_t>(classes), classes); };
+  m.top_BK = torch::empty({rows, static_cast<int64_t>(kTopClasses)}, torch::kInt64);
+  m.probability_BK = torch::empty({rows, static_cast<int64_t>(kTopClasses)}, torch::kFloat64);
+  for (int64_t row = 0; row < rows; ++row) {
+    const auto likely = likely_sets(row_of(local_BC, row));
+    std::copy(likely.sets.begin(), likely.sets.end(), m.top_BK[row].data_ptr<int64_t>());
+    std::copy(likely.probability.begin(), likely.probability.end(), m.probability_BK[row].data_ptr<double>());
+  }
+  m.brier_B = torch::full({rows}, std::nan(""), torch::kFloat64);
+  if (!m.targets_BC.defined()) return;
+  m.brier_B = (local_BC - m.targets_BC).square().sum(1);
+  m.label_B = torch::empty({rows}, torch::kInt64);
+  for (int64_t row = 0; row < rows; ++row) m.label_B.data_ptr<int64_t>()[row] = set_number(row_of(m.targets_BC, row));
+}
+
+/// Of one label a sample: the same; `ranking_BC` orders the classes.
 void add_probabilities(Measured& m, const torch::Tensor& probability_BC, const torch::Tensor& ranking_BC, bool labels) {
   const auto top_BK = std::get<1>(ranking_BC.topk(std::min<int64_t>(kTopClasses, ranking_BC.size(1)), 1));
   m.top_BK = top_BK.to(torch::kCPU);
@@ -66,23 +106,41 @@ void add_probabilities(Measured& m, const torch::Tensor& probability_BC, const t
 
 /// Each view by itself.
 Measured measure_views(const torch::Tensor& logits_BC, const torch::Tensor& probability_BC, const Batch& batch, bool labels) {
-  Measured m{batch.weights_B > 0, batch.indices_B, batch.views_B, batch.labels_B, {}, {}, {}, {}};
-  if (labels) {
-    check_labels(batch.labels_B, logits_BC.size(1));
-    m.loss_B = at::cross_entropy_loss(logits_BC, batch.labels_B.to(logits_BC.device()), {}, at::Reduction::None).to(torch::kFloat64).to(torch::kCPU);
-  } else {
+  Measured m{batch.weights_B > 0, batch.indices_B, batch.views_B, batch.labels_B, {}, {}, {}, {}, {}};
+  const bool several = batch.targets_BC.defined();
+  torch::Tensor loss_B;
+  if (!labels) {
     m.label_B = torch::full_like(batch.labels_B, -1);
-    m.loss_B = torch::full({logits_BC.size(0)}, std::nan(""), torch::kFloat64);
+    loss_B = torch::full({logits_BC.size(0)}, std::nan(""), torch::kFloat64);
+  } else if (several) {
+    check_targets(batch.targets_BC, logits_BC.size(1));
+    m.targets_BC = batch.targets_BC.to(torch::kFloat64).contiguous();
+    loss_B = at::binary_cross_entropy_with_logits(logits_BC, batch.targets_BC.to(logits_BC.device(), logits_BC.scalar_type()), {}, {}, at::Reduction::None).mean(1);
+  } else {
+    check_labels(batch.labels_B, logits_BC.size(1));
+    loss_B = at::cross_entropy_loss(logits_BC, batch.labels_B.to(logits_BC.device()), {}, at::Reduction::None);
   }
-  add_probabilities(m, probability_BC, logits_BC, labels);
+  m.loss_B = loss_B.to(torch::kFloat64).to(torch::kCPU);
+  if (several)
+    add_label_sets(m, probability_BC);
+  else
+    add_probabilities(m, probability_BC, logits_BC, labels);
   return m;
 }
 
-/// Each sample by the mean of its views' probabilities; a batch holds all views of each of its samples, one after the other.
-Measured measure_samples(const Measured& of_views, const torch::Tensor& probability_BC, int64_t views, bool labels) {
+/// Each sample by the mean of its views' probabilities [S, C]; a batch holds all views of each of its samples, one after the other.
+Measured measure_samples(const Measured& of_views, const torch::Tensor& probability_SC, int64_t views, bool labels, bool several) {
   const auto first = [views](const torch::Tensor& values_B) { return values_B.unflatten(0, {-1, views}).select(1, 0).contiguous(); };
-  const auto probability_SC = probability_BC.unflatten(0, {-1, views}).mean(1);
-  Measured m{first(of_views.real_B), first(of_views.index_B), first(of_views.view_B), first(of_views.label_B), first(of_views.loss_B), {}, {}, {}};
+  Measured m{first(of_views.real_B), first(of_views.index_B), first(of_views.view_B), first(of_views.label_B), first(of_views.loss_B), {}, {}, {}, {}};
+  if (several) {
+    if (labels) {
+      m.targets_BC = first(of_views.targets_BC);
+      const auto local_SC = probability_SC.to(torch::kCPU);
+      m.loss_B = -torch::where(m.targets_BC > 0.5, local_SC.log(), (1 - local_SC).log()).mean(1);
+    }
+    add_label_sets(m, probability_SC);
+    return m;
+  }
   if (labels) m.loss_B = -probability_SC.gather(1, m.label_B.to(probability_SC.device()).unsqueeze(1)).squeeze(1).log().to(torch::kCPU);
   add_probabilities(m, probability_SC, probability_SC, labels);
   return m;
@@ -110,6 +168,22 @@ void add_rows(std::vector<Row>& rows, const Measured& m) {
       row.probability[static_cast<size_t>(k)] = probability[i][k];
     }
     rows.push_back(row);
+  }
+}
+
+void add_scores(ClassScores& scores, const Measured& m, const torch::Tensor& probability_SC) {
+  const auto local_SC = probability_SC.to(torch::kCPU).contiguous();
+  const auto real = m.real_B.accessor<bool, 1>();
+  const auto index = m.index_B.accessor<int64_t, 1>(), label = m.label_B.accessor<int64_t, 1>();
+  const int64_t classes = local_SC.size(1);
+  scores.classes = classes;
+  for (int64_t i = 0; i < real.size(0); ++i) {
+    if (!real[i]) continue;
+    scores.samples.push_back(index[i]);
+    for (int64_t c = 0; c < classes; ++c) {
+      scores.probability.push_back(local_SC.const_data_ptr<double>()[i * classes + c]);
+      scores.targets.push_back(label[i] < 0 ? std::nan("") : m.targets_BC.defined() ? m.targets_BC.const_data_ptr<double>()[i * classes + c] : label[i] == c);
+    }
   }
 }
 
@@ -151,6 +225,7 @@ std::optional<EvaluationSums> evaluate(Vit& model, const Dataset& dataset, const
   EvaluationSums sums{{}, {}, views};
   for (auto* rows : {options.rows, options.sample_rows})
     if (rows) rows->clear();
+  if (options.scores) *options.scores = {};
   std::optional<ProgressLine> progress;
   if (!options.title.empty()) progress.emplace(options.title, items);
   while (auto batch = batches.next()) {
@@ -166,17 +241,21 @@ std::optional<EvaluationSums> evaluate(Vit& model, const Dataset& dataset, const
     }
     batches.prefetch();
     logits_BC = logits_BC.to(torch::promoteTypes(logits_BC.scalar_type(), torch::kFloat32));
-    const auto probability_BC = logits_BC.to(torch::kFloat64).softmax(1);
+    const bool several = batch->targets_BC.defined();
+    const auto probability_BC = class_probabilities(logits_BC, several);
+    const auto probability_SC = views == 1 ? probability_BC : probability_BC.unflatten(0, {-1, views}).mean(1);
     const auto of_views = measure_views(logits_BC, probability_BC, *batch, options.labels);
-    const auto of_samples = views == 1 ? of_views : measure_samples(of_views, probability_BC, views, options.labels);
+    const auto of_samples = views == 1 ? of_views : measure_samples(of_views, probability_SC, views, options.labels, several);
     add_sums(sums.views, of_views);
     add_sums(sums.samples, of_samples);
     if (options.rows) add_rows(*options.rows, of_views);
     if (options.sample_rows) add_rows(*options.sample_rows, of_samples);
-    if (progress) progress->update(sums.views.count, options.labels ? "top-1 " + std::to_string(sums.samples.top1()).substr(0, 5) + " %" : "");
+    if (options.scores) add_scores(*options.scores, of_samples, probability_SC);
+    if (progress) progress->update(sums.views.count, options.labels ? std::string(several ? "all right " : "top-1 ") + std::to_string(sums.samples.top1()).substr(0, 5) + " %" : "");
   }
   check_complete(sums.views, options.rows, samples, views);
   check_complete(sums.samples, options.sample_rows, samples, 1);
+  if (options.scores && options.scores->samples != samples) throw Error(ExitCode::kFailure, "an evaluation's scores are not of each sample once and in order: this is a defect, please report it.");
   return sums;
 }
 

@@ -1,4 +1,6 @@
 // Evaluation of a test set: every sample counts exactly once, sums before means; on request every sample's row is kept.
+// Where samples have several labels each (Dataset::multi_label), top-1 counts those whose labels are all right at 0.5 and top-5 those whose labels are among the five most
+// probable sets (train/eval/label_sets.h); the loss is the binary cross-entropy, mean over classes, without loss.pos_weight and smoothing.
 #pragma once
 
 #include <optional>
@@ -29,6 +31,7 @@ struct EvaluationOptions {
   const Rotations* rotations = nullptr;    // in place of the encoding's own
   std::vector<Row>* rows = nullptr;        // receives a row per sample and view, in order
   std::vector<Row>* sample_rows = nullptr; // receives a row per sample (view 0): of the mean of its views' probabilities
+  ClassScores* scores = nullptr;           // receives the probability of each class for every sample, and its targets
 };
 
 /// nullopt when a stop was requested meanwhile. The model is in evaluation: no dropout; rotations are made once for the recipe's size. Throws

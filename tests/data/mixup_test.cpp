@@ -1,4 +1,5 @@
 // Draws of Mixup and CutMix, and the validation part of a training set.
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -62,10 +63,20 @@ class Labels : public Dataset {
   int64_t label(int64_t index) const override { return labels_.at(static_cast<size_t>(index)); }
   const std::vector<std::string>& class_names() const override { return names_; }
   std::string describe() const override { return "labels"; }
+  bool multi_label() const override { return names_.size() == 1; }
+  std::string group(int64_t index) const override { return "patient " + std::to_string(index / 2); }
 
- private:
+ protected:
   std::vector<int64_t> labels_;
   std::vector<std::string> names_;
+};
+
+/// One class that is a yes or no of its own: samples 0, 3, 6, .. have it.
+class OneOfSeveral : public Labels {
+ public:
+  explicit OneOfSeveral(int64_t size) : Labels({size}) {
+    for (size_t i = 0; i < labels_.size(); i += 3) labels_[i] = 1;
+  }
 };
 
 }  // namespace
@@ -86,6 +97,15 @@ TEST_CASE("a holdout takes each class in proportion, the same samples each time,
   const auto subset = make_subset(labels, held);
   CHECK(subset->size() == 100);
   CHECK(subset->label(7) == labels.label(held[7]));
+  CHECK(subset->group(7) == labels.group(held[7]));
+  CHECK_FALSE(subset->multi_label());
   CHECK_THROWS_AS(holdout_indices(labels, 1000), ConfigError);
   CHECK_THROWS_AS(holdout_indices(labels, 0), ConfigError);
+}
+
+TEST_CASE("a holdout of samples with several labels goes by the yes or no that the data set calls a sample by", "[holdout]") {
+  const OneOfSeveral labels(90);
+  const auto held = holdout_indices(labels, 30);
+  CHECK(std::count_if(held.begin(), held.end(), [&labels](int64_t index) { return labels.label(index) == 1; }) == 10);
+  CHECK(make_subset(labels, held)->multi_label());
 }

@@ -45,6 +45,9 @@ expect 0 liere-eval --checkpoint a --test accuracy "${few[@]}"
 ! grep -q cached "$output" || fail 'a damaged samples.csv was taken for a result'
 
 # Mistakes.
+expect 2 liere-eval --checkpoint a --test detection
+one_sentence
+says 'two classes'
 expect 2 liere-eval --checkpoint a --test acuracy
 one_sentence
 says "'accuracy'"

@@ -1,8 +1,11 @@
 // Evaluations of a tiny trained model: rows, sharing, recall from disk, moving average, stopping nothing half-way.
 #include <torch/torch.h>
 
+#include "core/binary_metrics.h"
 #include "core/check.h"
 #include "core/files.h"
+#include "core/rng.h"
+#include "data/png.h"
 #include "support/catch.h"
 #include "support/fixtures.h"
 #include "support/matchers.h"
@@ -24,8 +27,10 @@ Experiment tiny(std::vector<std::string> overrides = {}) {
 }
 
 /// A run folder with one checkpoint of a model with random weights; `average`, where given, is added as ema.NAME with this much more in every weight.
-void make_run(const fs::path& run, const Experiment& experiment, std::optional<double> average = std::nullopt) {
-  Vit model(experiment.config.model, 4);
+void make_run(const fs::path& run, const Experiment& experiment, std::optional<double> average = std::nullopt,
+              const std::vector<std::string>& classes = {"up", "right", "down", "left"}) {
+  const auto count = static_cast<int64_t>(classes.size());
+  Vit model(experiment.config.model, count);
   model->initialize(3);
   auto tensors = model->named_weights();
   {
@@ -35,9 +40,26 @@ void make_run(const fs::path& run, const Experiment& experiment, std::optional<d
   }
   if (average)
     for (const auto& [name, tensor] : model->named_weights()) tensors.emplace_back("ema." + name, tensor.detach() + *average);
-  tensors.emplace_back("optimizer.exp_avg.head.bias", torch::zeros({4}));
-  CheckpointInfo info{RunState{.step = 7}, dump(experiment.config), identity_lines(experiment.config), {"up", "right", "down", "left"}, "tiny", 1};
+  tensors.emplace_back("optimizer.exp_avg.head.bias", torch::zeros({count}));
+  CheckpointInfo info{RunState{.step = 7}, dump(experiment.config), identity_lines(experiment.config), classes, "tiny", 1};
   save_checkpoint(checkpoint_path(run, 7), tensors, info);
+}
+
+/// Pictures of noise, brighter for "yes", in class folders; and a model of two classes for them.
+Experiment two_classes(const fs::path& root, int64_t train_each, int64_t test_each, const std::vector<std::string>& overrides) {
+  uint32_t number = 0;
+  for (const std::string name : {"no", "yes"})
+    for (const auto& [part, each] : {std::pair{"train", train_each}, std::pair{"val", test_each}})
+      for (int64_t i = 0; i < each; ++i) {
+        Frames picture(PixelType::kU8, {1, 64, 64, 3});
+        Rng rng(1, Purpose::kArrows, number++);
+        for (int64_t p = 0; p < 64 * 64 * 3; ++p) picture.u8()[p] = static_cast<uint8_t>(rng.integer(200) + (name == "yes" ? 50 : 0));
+        fs::create_directories(root / part / name);
+        write_png(root / part / name / (std::to_string(i) + ".png"), picture);
+      }
+  std::vector<std::string> all = {"model.width=32", "model.heads=1", "model.depth=1", "model.mlp=32", "model.patch=[16,16]", "device=cpu", "data.root=" + root.string()};
+  all.insert(all.end(), overrides.begin(), overrides.end());
+  return load_experiment((fs::path(LIERE_SOURCE_DIR) / "configs/tiny_imagenet_liere_8.yaml").string(), all);
 }
 
 /// Labels that no model has a class for.
@@ -142,7 +164,7 @@ TEST_CASE("every test writes its files, a second call is answered from disk, als
   make_run(run, tiny());
   std::vector<std::string> names;
   for (const auto& test : eval_tests())
-    if (test.name != "shuffle-frames") names.emplace_back(test.name);
+    if (test.name != "shuffle-frames" && test.name != "detection") names.emplace_back(test.name);
   auto trained = open_trained(run.string(), {"eval.shuffle_seeds=2", "eval.resamples=50"});
   std::vector<nlohmann::json> first;
   run_eval_tests(trained, {names, "", false}, [&](const EvalResult& result) {
@@ -152,6 +174,7 @@ TEST_CASE("every test writes its files, a second call is answered from disk, als
   });
   REQUIRE(first.size() == names.size());
   CHECK_THROWS_WITH(run_eval_test(trained, "shuffle-frames", ""), has("trained on images"));
+  CHECK_THROWS_WITH(run_eval_test(trained, "detection", ""), has("4 classes"));
   for (const auto& name : names) CHECK(fs::exists(run / "eval" / name / "eval.json"));
   CHECK(fs::exists(run / "eval/accuracy/samples.csv"));
   CHECK(fs::exists(run / "eval/predict/predictions.csv"));
@@ -186,6 +209,51 @@ TEST_CASE("every test writes its files, a second call is answered from disk, als
   CHECK_THROWS_AS(run_eval_test(limited, "acuracy", ""), ConfigError);
   CHECK_THROWS_AS(open_trained(run.string(), {"model.dropout=0.3"}), ConfigError);
   CHECK_THROWS_AS(open_trained((folder.path() / "nothing").string(), {}), CheckpointError);
+}
+
+TEST_CASE("detection: its threshold is the holdout's, and a call with another specificity evaluates again", "[eval][detection]") {
+  TemporaryFolder folder;
+  const auto run = folder.path() / "run";
+  make_run(run, two_classes(folder.path() / "data", 12, 9, {"data.holdout=6"}), std::nullopt, {"no", "yes"});
+  const auto evaluated = [&run](const std::string& specificity) {
+    auto trained = open_trained(run.string(), {"eval.resamples=50", "eval.specificity=" + specificity});
+    std::vector<EvalResult> results;
+    run_eval_tests(trained, {{"accuracy", "detection"}, "", false}, [&results](const EvalResult& result) { results.push_back(result); });
+    return results;
+  };
+  const auto results = evaluated("0.75");
+  const auto& detection = results[1].object;
+  const auto& finding = detection.at("findings").at(0);
+  CHECK(finding.at("name") == "yes");
+  CHECK((detection.at("count") == 18 && detection.at("groups") == 18 && finding.at("positives") == 9));
+  CHECK(detection.at("validation").at("count") == 6);
+  CHECK(finding.at("accuracy").get<double>() == Approx(results[0].object.at("top1").get<double>()));
+  CHECK(finding.at("majority") == 50);
+  for (const char* file : {"scores.csv", "roc.gp", "reliability.gp", "eval.json"}) CHECK(fs::exists(run / "eval/detection" / file));
+  CHECK_THAT(describe_result(results[1]), has("threshold for specificity 75.0 % on 6 samples"));
+
+  auto trained = load_trained(run.string(), {});
+  EvalSession session(trained);
+  const auto scores = session.evaluate_scores(*session.validation_set(), "");
+  REQUIRE((scores.size() == 6 && scores.classes == 2));
+  std::vector<double> probability;
+  std::vector<uint8_t> labels;
+  for (size_t i = 0; i < 6; ++i) {
+    CHECK(scores.targets[2 * i + 1] == static_cast<double>(session.validation_set()->label(static_cast<int64_t>(i))));
+    probability.push_back(scores.probability[2 * i + 1]);
+    labels.push_back(scores.targets[2 * i + 1] == 1);
+  }
+  CHECK(std::count(labels.begin(), labels.end(), 1) == 3);
+  CHECK(finding.at("threshold").get<double>() == Approx(BinaryScores(probability, labels).threshold_at_specificity(0.75)).epsilon(1e-9));
+
+  for (const auto& again : evaluated("0.75")) CHECK(again.cached);
+  for (const auto& again : evaluated("0.5")) CHECK(again.cached == (again.object.at("test") == "accuracy"));
+  const auto whole = folder.path() / "whole";
+  make_run(whole, two_classes(folder.path() / "data", 12, 9, {}), std::nullopt, {"no", "yes"});
+  auto without = open_trained(whole.string(), {"eval.resamples=50"});
+  const auto result = run_eval_test(without, "detection", "");
+  CHECK((result.at("validation").is_null() && result.at("findings").at(0).at("threshold").is_null() && result.at("findings").at(0).at("sensitivity").is_null()));
+  CHECK(result.at("findings").at(0).at("auroc") == finding.at("auroc"));
 }
 
 TEST_CASE("a result outlives its data, but not its checkpoint", "[eval]") {

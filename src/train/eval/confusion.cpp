@@ -71,6 +71,7 @@ std::vector<ConfusedPair> confused_pairs(const ConfusionCounts& counts) {
 }
 
 TestOutput confusion_test(const Predictions& predictions) {
+  if (predictions.multi_label) throw ConfigError("--test confusion takes one class for another, but these samples have several labels each. Use --test detection.");
   constexpr size_t kPairs = 50;
   const auto& names = predictions.class_names;
   const auto counts = confusion_counts(predictions.of_samples(), names.size());

@@ -1,6 +1,7 @@
 // Test `per-class`: accuracy of each class with its Wilson interval, the worst first.
 #include <algorithm>
 
+#include "core/check.h"
 #include "core/statistics.h"
 #include "train/eval/tests.h"
 #include "train/eval/text.h"
@@ -30,6 +31,7 @@ std::vector<ClassCount> sorted_classes(const Predictions& predictions) {
 }  // namespace
 
 TestOutput per_class_test(const Predictions& predictions) {
+  if (predictions.multi_label) throw ConfigError("--test per-class counts samples of one label each, but these have several. Use --test detection.");
   TestOutput output;
   std::string csv = "class,class_name,count,correct,top1,top1_low,top1_high\n";
   auto list = nlohmann::json::array();

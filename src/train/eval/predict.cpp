@@ -1,4 +1,4 @@
-// Test `predict`: what the model says of every sample, for data whose labels nobody knows.
+// Test `predict`: what the model says of every sample, for data whose labels nobody knows. Where samples have several labels: the probability of each.
 #include <algorithm>
 
 #include "train/eval/tests.h"
@@ -9,9 +9,36 @@ namespace {
 
 std::string class_name(const Predictions& predictions, int64_t index) { return index < 0 ? "" : predictions.class_names.at(static_cast<size_t>(index)); }
 
+nlohmann::json predicted_counts(const Predictions& predictions, const std::vector<int64_t>& counts) {
+  auto predicted = nlohmann::json::array();
+  for (size_t c = 0; c < counts.size(); ++c) predicted.push_back({{"class", c}, {"class_name", predictions.class_names[c]}, {"count", counts[c]}});
+  return predicted;
+}
+
+/// A column for each label in place of the five most probable classes.
+TestOutput predict_labels(const Predictions& predictions) {
+  const auto& scores = predictions.scores;
+  const auto classes = static_cast<size_t>(scores.classes);
+  std::string csv = "sample,name";
+  for (const auto& name : predictions.class_names) csv += "," + csv_field("probability of " + name);
+  csv += "\n";
+  std::vector<int64_t> counts(classes, 0);
+  for (size_t i = 0; i < scores.samples.size(); ++i) {
+    csv += std::to_string(scores.samples[i]) + "," + csv_field(predictions.sample_names.at(i));
+    for (size_t c = 0; c < classes; ++c) {
+      const double probability = scores.probability[i * classes + c];
+      csv += "," + csv_number(probability);
+      counts[c] += probability >= 0.5;
+    }
+    csv += "\n";
+  }
+  return {{{"predicted", predicted_counts(predictions, counts)}}, {{"predictions.csv", csv}}, {}};
+}
+
 }  // namespace
 
 TestOutput predict_test(const Predictions& predictions) {
+  if (predictions.multi_label) return predict_labels(predictions);
   std::string csv = "sample,view,name,class,class_name,probability";
   for (size_t k = 2; k <= kTopClasses; ++k) {
     const auto number = std::to_string(k);
@@ -29,9 +56,7 @@ TestOutput predict_test(const Predictions& predictions) {
     csv += "\n";
     counts.at(static_cast<size_t>(row.top[0])) += 1;
   }
-  auto predicted = nlohmann::json::array();
-  for (size_t c = 0; c < counts.size(); ++c) predicted.push_back({{"class", c}, {"class_name", predictions.class_names[c]}, {"count", counts[c]}});
-  return {{{"predicted", predicted}}, {{"predictions.csv", csv}}, {}};
+  return {{{"predicted", predicted_counts(predictions, counts)}}, {{"predictions.csv", csv}}, {}};
 }
 
 std::string describe_predict(const nlohmann::json& result) {

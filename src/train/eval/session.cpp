@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "data/class_names.h"
 #include "data/datasets/factory.h"
+#include "data/holdout.h"
 #include "data/recipes.h"
 #include "data/stage.h"
 #include "train/eval/store.h"
@@ -42,6 +43,16 @@ const Dataset& EvalSession::test_set() {
   return *test_set_;
 }
 
+const Dataset* EvalSession::validation_set() {
+  const auto& data = trained_.config.data;
+  if (!validation_set_ && data.holdout > 0) {
+    train_set_ = make_dataset(staged_dataset(data), Split::kTrain);
+    require_same_classes(trained_.info.class_names, trained_.checkpoint.file.string(), *train_set_);
+    validation_set_ = make_subset(*train_set_, holdout_indices(*train_set_, data.holdout));
+  }
+  return validation_set_.get();
+}
+
 std::unique_ptr<Recipe> EvalSession::recipe() const {
   return make_eval_recipe(trained_.config.augment, trained_.config.model.input_size);
 }
@@ -60,13 +71,24 @@ EvaluatedRows EvalSession::evaluate_rows(const Dataset& dataset, const Recipe& r
   return evaluated;
 }
 
+ClassScores EvalSession::evaluate_scores(const Dataset& dataset, const std::string& title) {
+  ClassScores scores;
+  auto evaluation = options(title);
+  evaluation.scores = &scores;
+  if (!evaluate(trained().model, dataset, *recipe(), evaluation)) throw Stopped{};
+  return scores;
+}
+
 const Predictions& EvalSession::predictions(bool sample_names) {
   if (!predictions_) {
+    const bool several = test_set().multi_label();
+    ClassScores scores;
     auto evaluation = options(labels_ ? "accuracy" : "predict");
     evaluation.labels = labels_;
+    if (several || trained_.info.class_names.size() == 2) evaluation.scores = &scores;
     const auto plain = recipe();
     auto [rows, sample_rows] = evaluate_rows(test_set(), *plain, evaluation);
-    predictions_ = Predictions{std::move(rows), trained_.info.class_names, {}, trained_.config.eval.resamples, std::move(sample_rows)};
+    predictions_ = Predictions{std::move(rows), trained_.info.class_names, {}, trained_.config.eval.resamples, std::move(sample_rows), several, std::move(scores)};
   }
   if (sample_names && predictions_->sample_names.empty())
     for (const Row& row : predictions_->of_samples()) predictions_->sample_names.push_back(test_set().open(row.sample)->info().name);

@@ -33,8 +33,13 @@ class EvalSession {
   std::unique_ptr<Recipe> recipe() const;
   EvaluationOptions options(const std::string& title) const;
 
+  /// The part of the data that is neither trained on nor tested: data.holdout's samples of the training set. Null where there is none.
+  const Dataset* validation_set();
+
   /// Rows per view, and per sample where there are several views. Throws Stopped.
   EvaluatedRows evaluate_rows(const Dataset& dataset, const Recipe& recipe, EvaluationOptions options);
+  /// The probability of each class for every sample, at the training size. Throws Stopped.
+  ClassScores evaluate_scores(const Dataset& dataset, const std::string& title);
   /// At the training size, nothing changed; evaluated once.
   const Predictions& predictions(bool sample_names = false);
 
@@ -46,7 +51,7 @@ class EvalSession {
  private:
   TrainedModel& trained_;
   bool labels_;
-  std::unique_ptr<Dataset> test_set_;
+  std::unique_ptr<Dataset> test_set_, train_set_, validation_set_;
   std::optional<Predictions> predictions_;
 };
 

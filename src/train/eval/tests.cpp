@@ -17,6 +17,8 @@ std::span<const EvalTest> eval_tests() {
       {"per-class", "accuracy of each class, the worst first", per_class_test, describe_per_class, {"limit", "batch_size"}},
       {"confusion", "which classes are taken for which: matrix, picture, most confused pairs", confusion_test, describe_confusion, {"limit", "batch_size"}},
       {"calibration", "whether confidence means what it says: ECE, MCE, Brier score, reliability diagram", calibration_test, describe_calibration, {"limit", "batch_size"}},
+      {"detection", "of two classes or several labels: AUROC, precision, sensitivity at a specificity, by patient, beside the majority baseline", detection_test, describe_detection,
+       {"limit", "batch_size", "resamples", "specificity"}},
       {"predict", "the five most probable classes of every sample, without reading labels", predict_test, describe_predict, {"limit", "batch_size"}, false, true},
   };
   return tests;
