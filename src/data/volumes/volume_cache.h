@@ -1,5 +1,5 @@
-// The cache of prepared CT volumes: one file of int16 Hounsfield units per volume, its header with version, settings and an XXH3 of the values; written beside and
-// renamed, read by mapping the file.
+// The cache of prepared CT volumes: one file of int16 Hounsfield units per volume, its header with version, settings and an XXH3 of the values;
+// written beside and renamed, read by mapping the file.
 #pragma once
 
 #include <filesystem>
@@ -11,8 +11,8 @@
 
 namespace liere {
 
-/// How a series becomes a cached volume. grid: resampled to the shape whatever it shows; iso: to `millimetres` per voxel on all axes, then cropped or padded (air) around the
-/// centre to the shape.
+/// How a series becomes a cached volume. grid: resampled to the shape whatever it shows; iso: to `millimetres` per voxel on all axes, then cropped or
+/// padded (air) around the centre to the shape.
 struct VolumeCacheSettings {
   int64_t slices = 32, rows = 224, columns = 224;
   bool iso = false;
@@ -20,13 +20,15 @@ struct VolumeCacheSettings {
   std::string text() const;  // one line of JSON: VolumeManifest::settings
 };
 
-/// In-plane area average where it shrinks (bilinear where it grows), then linear along the slices. i16 [slices, rows, columns, 1]; spacing_mm receives the new spacing.
+/// In-plane area average where it shrinks (bilinear where it grows), then linear along the slices. i16 [slices, rows, columns, 1]; spacing_mm
+/// receives the new spacing.
 Frames resample_volume(const CtVolume& volume, const VolumeCacheSettings& settings, std::array<double, 3>& spacing_mm);
 
 /// Temp file, fsync, rename. Returns the digest of the values (16 hexadecimal digits).
 std::string write_cached_volume(const std::filesystem::path& file, const Frames& hu, const std::string& settings_digest);
 
-/// A mapped file. Throws DataError naming it: not there, another version or settings, another size, another digest (compared on the first reading in a process).
+/// A mapped file. Throws DataError naming it: not there, another version or settings, another size, another digest (compared on the first reading in
+/// a process).
 class CachedVolume {
  public:
   CachedVolume(const std::filesystem::path& file, const FrameShape& shape, const std::string& settings_digest, const std::string& digest);
