@@ -157,6 +157,15 @@ void prepare_all(const Work& work, const VolumeIndex& index, int64_t workers, Vo
   progress.finish();
 }
 
+/// What a killed call left half-written beside its place; the journal's lock says that nobody is writing now.
+void remove_temporaries(const fs::path& root) {
+  for (const auto& folder : {root, root / "volumes", root / "sheets"}) {
+    std::error_code error;
+    for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
+      if (it->path().filename().string().find(".tmp-") != std::string::npos) fs::remove(it->path(), error);
+  }
+}
+
 VolumeManifest make_manifest(const Work& work, const std::string& name, std::vector<PreparedSeries>& series) {
   const auto& options = work.options;
   VolumeManifest manifest;
@@ -217,6 +226,7 @@ void prepare_volumes(const PrepareVolumesOptions& options) {
   if (!options.show_file.empty()) return show_file(set.source, salt, options.show_file);
   check_manifest(root, cache);
   VolumeJournal journal(root, {cache.text(), set.labels_text, split_text(options)});
+  remove_temporaries(root);
   const int64_t workers = options.workers > 0 ? options.workers : usable_processors();
   const LabelTable* labels = set.labels ? &*set.labels : nullptr;
   const VolumeIndex index = index_series(set.source, labels && labels->key == LabelKey::kImage ? labels : nullptr, salt, workers, journal);
