@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "data/dicom/rejection.h"
 #include "data/prepare/volumes.h"
+#include "data/prepare/volumes_report.h"
 #include "data/volumes/manifest.h"
 #include "made_series.h"
 #include "support/catch.h"
@@ -133,5 +134,13 @@ TEST_CASE("a set of which nothing can be used is refused with a reason, and its 
   CHECK_THROWS_WITH(prepare_volumes(options), has("none among 3 files") && has("at least 5 slices"));
   CHECK(std::filesystem::exists(folder.path() / "root/findings.json"));
   CHECK_FALSE(std::filesystem::exists(folder.path() / "root/manifest.json"));
+}
+
+TEST_CASE("docs/data.md lists every code of a prepared set", "[prepare]") {
+  const auto text = read_file(std::filesystem::path(LIERE_SOURCE_DIR) / "docs/data.md");
+  for (const char* code : kPrepareCodes) {
+    INFO(code);
+    CHECK(text.find("`" + std::string(code) + "`") != std::string::npos);
+  }
 }
 #endif

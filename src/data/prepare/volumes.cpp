@@ -43,11 +43,12 @@ CountedFinding finding_of(const DataError& error, const std::string& where) {
   return {{text.substr(0, colon), where, text.substr(colon + 2), true}, 1};
 }
 
-/// Files that are left out one by one, what is noted of others once for each code.
-std::vector<CountedFinding> counted(const std::vector<VolumeFinding>& findings) {
+/// Files that are left out one by one, what is noted of others once for each code. What is said of the series ("series of file ...") is called by it.
+std::vector<CountedFinding> counted(const std::vector<VolumeFinding>& findings, const std::string& series) {
   std::vector<CountedFinding> list;
   std::map<std::string, size_t> noted;
-  for (const auto& finding : findings) {
+  for (auto finding : findings) {
+    if (finding.where.starts_with("series of ")) finding.where = series;
     const auto known = noted.find(finding.code);
     if (!finding.rejected && known != noted.end()) {
       ++list[known->second].count;
@@ -98,7 +99,7 @@ PreparedSeries prepare_series(const Work& work, const IndexedSeries& indexed) {
     series.findings.push_back(finding_of(error, where));
     return series;
   }
-  series.findings = counted(volume.findings);
+  series.findings = counted(volume.findings, where);
   if (!label(work, volume, where, series)) return series;
   entry.patient = hashed_identifier(work.salt, "patient", volume.patient);
   entry.slices = volume.hu.shape().frames;

@@ -161,7 +161,7 @@ void print_summary(const PreparedVolumes& prepared) {
     print_row(name, count(prepared, &split), labelled, positive);
   print_row("all", count(prepared, nullptr), labelled, positive);
   if (labelled)
-    std::printf("positive: %s; majority baseline: accuracy by series of always answering %s, which most series of training are\n",
+    std::printf("positive: %s; majority baseline: accuracy by series of the more frequent answer in training, %s\n",
                 manifest.label_names.front().c_str(), positive ? "positive" : "negative");
   else
     std::printf("no labels: every series is in the test part, for prediction\n");

@@ -1,6 +1,7 @@
 // What liere-data prepare rsna | volumes tells: findings.json, contact sheets, a summary of one screen.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -9,6 +10,10 @@
 #include "data/prepare/volume_journal.h"
 
 namespace liere {
+
+/// Codes of findings beside those of kDicomCodes; docs/data.md has them too.
+inline constexpr std::array kPrepareCodes = {"unlabelled_image",    "unlabelled",    "labels_partial",
+                                             "test_without_labels", "labels_merged", "equal_volumes"};
 
 struct PreparedVolumes {
   std::filesystem::path root;
