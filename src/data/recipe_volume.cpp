@@ -52,8 +52,8 @@ class WindowPass {
   WindowPass(const std::vector<CtWindow>& windows, const DrawnVolume& drawn, int64_t voxels, float* out, const VolumeKernels& kernels)
       : drawn_(drawn), voxels_(voxels), out_(out), kernels_(kernels) {
     for (const auto& window : windows) {
-      const CtWindow seen{window.level + drawn.level, window.width * drawn.width};
-      ramps_.push_back({static_cast<float>(seen.low()), static_cast<float>(seen.width)});
+      // (clamp((HU - (L - W / 2)) / W, 0, 1) - 1/2) / (1/2) is clamp((HU - L) 2 / W, -1, 1): no division a voxel, and 0 exactly at the level.
+      ramps_.push_back({static_cast<float>(window.level + drawn.level), static_cast<float>(2 / (window.width * drawn.width))});
     }
   }
   /// Voxels first .. first + count - 1, changed by the noise.
@@ -64,8 +64,8 @@ class WindowPass {
       for (int64_t i = 0; i < count; ++i) hu[i] += noise_[static_cast<size_t>(i)];
     }
     float* to = out_ + first;
-    for (const auto& [low, width] : ramps_) {
-      kernels_.window(hu, count, low, width, to);
+    for (const auto& [level, slope] : ramps_) {
+      kernels_.window(hu, count, level, slope, to);
       to += voxels_;
     }
   }
@@ -75,7 +75,7 @@ class WindowPass {
   const int64_t voxels_;
   float* const out_;
   const VolumeKernels& kernels_;
-  std::vector<std::pair<float, float>> ramps_;  // lower end, width
+  std::vector<std::pair<float, float>> ramps_;  // level, 2 / width
   std::vector<float> noise_;
 };
 
@@ -92,7 +92,7 @@ void fill_volume(const Frames& hu, const DrawnVolume& drawn, const std::vector<C
       kernels.to_float(hu.i16() + first, count, run);
       pass.run(first, count, run);
     }
-    return;
+    return kernels.finish();
   }
   VolumeSampler sampler(hu, drawn.map, kernels);
   std::vector<float> row(static_cast<size_t>(shape.width));
@@ -103,6 +103,7 @@ void fill_volume(const Frames& hu, const DrawnVolume& drawn, const std::vector<C
       pass.run(t * plane + y * shape.width, shape.width, row.data());
     }
   }
+  kernels.finish();
 }
 
 class VolumeRecipe : public Recipe {

@@ -1,5 +1,7 @@
 // The recipes of CT volumes in Hounsfield units: what the model sees of a study. No published recipe fixes them; they are this program's own.
-//   eval   resampled where the input's size is not the volume's -> per window, a channel: x = clamp((HU - (L - W / 2)) / W, 0, 1) -> (x - 0.5) / 0.5
+//   eval   resampled where the input's size is not the volume's -> per window, a channel: x = clamp((HU - (L - W / 2)) / W, 0, 1) -> (x - 0.5) / 0.5,
+//   computed as
+//          clamp((HU - L) * (2 / W), -1, 1), 2 / W rounded to float
 //   train  the same of: one affine map in the plane of the slices, normal noise in HU, all windows' level and width changed alike
 // One draw serves the whole volume, in this order: the map (draw_volume_map), the windows' level and width (uniforms), the noise (64 bits: the key of
 // fill_normal, whose numbers run over slices, rows, columns). A part of augment.volume that is off draws nothing.

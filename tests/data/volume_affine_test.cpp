@@ -109,15 +109,24 @@ TEST_CASE("the loops over voxels give the same values in every form", "[volume][
   std::vector<float> plain(count), window(count), other(count), other_window(count);
   const auto& baseline = volume_kernels(InstructionSet::kBaseline);
   baseline.to_float(hu.i16(), shape.elements(), plain.data());
-  baseline.window(plain.data(), shape.elements(), -13.3f, 171.7f, window.data());
+  baseline.window(plain.data(), shape.elements(), -13.3f, 0.0117f, window.data());
   CHECK(plain[1] == static_cast<float>(hu.i16()[1]));
   const VolumeMap map{23, 1.1, 3, -2, true};
   const auto turned = mapped(hu, map, InstructionSet::kBaseline);
   for (const auto set : {InstructionSet::kAvx2, InstructionSet::kAvx512}) {
     volume_kernels(set).to_float(hu.i16(), shape.elements(), other.data());
-    volume_kernels(set).window(plain.data(), shape.elements(), -13.3f, 171.7f, other_window.data());
+    volume_kernels(set).window(plain.data(), shape.elements(), -13.3f, 0.0117f, other_window.data());
+    volume_kernels(set).finish();
     CHECK(std::memcmp(plain.data(), other.data(), count * 4) == 0);
     CHECK(std::memcmp(window.data(), other_window.data(), count * 4) == 0);
+    // Beginnings and ends that no vector of the form meets.
+    for (size_t first = 0; first < 17; ++first) {
+      std::vector<float> part(count, -9.0f);
+      volume_kernels(set).window(plain.data() + first, 40, -13.3f, 0.0117f, part.data() + first);
+      volume_kernels(set).finish();
+      REQUIRE(std::memcmp(part.data() + first, window.data() + first, 40 * 4) == 0);
+      REQUIRE((part[first + 40] == -9.0f && (first == 0 || part[first - 1] == -9.0f)));
+    }
     const auto again = mapped(hu, map, set);
     CHECK(std::memcmp(turned.data(), again.data(), count * 4) == 0);
   }

@@ -8,7 +8,6 @@ namespace liere {
 
 struct CtWindow {
   double level = 40, width = 80;  // HU
-  double low() const { return level - width / 2; }
   bool operator==(const CtWindow&) const = default;
 };
 

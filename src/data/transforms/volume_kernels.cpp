@@ -11,7 +11,7 @@ extern const VolumeKernels kKernels;
 }
 
 const VolumeKernels& volume_kernels(InstructionSet set) {
-  static constexpr VolumeKernels kBaseline{volume_baseline::to_float, volume_baseline::sample, volume_baseline::window};
+  static constexpr VolumeKernels kBaseline{volume_baseline::to_float, volume_baseline::sample, volume_baseline::window, volume_baseline::finish};
 #if defined(__x86_64__) && defined(__GNUC__)
   const InstructionSet has = instruction_set(), chosen = set < has ? set : has;
   if (chosen == InstructionSet::kAvx512) return volume_avx512::kKernels;

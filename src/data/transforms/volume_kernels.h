@@ -11,8 +11,10 @@ struct VolumeKernels {
   void (*to_float)(const int16_t* hu, int64_t count, float* out);
   /// Bilinear: out[i] of plane[offsets[i]], its right neighbour (weight x[i]) and the two `row` further on (weight y[i]), weights in [0, 1).
   void (*sample)(const int16_t* plane, const int32_t* offsets, const float* x, const float* y, int64_t row, int64_t count, float* out);
-  /// out[i] = (clamp((hu[i] - low) / width, 0, 1) - 0.5) / 0.5.
-  void (*window)(const float* hu, int64_t count, float low, float width, float* out);
+  /// out[i] = clamp((hu[i] - level) * slope, -1, 1).
+  void (*window)(const float* hu, int64_t count, float level, float slope, float* out);
+  /// After the last window: other threads may read what was written.
+  void (*finish)();
 };
 
 const VolumeKernels& volume_kernels(InstructionSet set = instruction_set());

@@ -1,5 +1,8 @@
-// The loops of volume_kernels.h, compiled once for each instruction set: the including file defines LIERE_VOLUME_SET (namespace). Nothing here has
-// external linkage or instantiates a template that has, so that no code of one set stands in for another's.
+// The loops of volume_kernels.h, compiled once for each instruction set: the including file defines LIERE_VOLUME_SET (namespace) and, where the
+// processor writes past its caches, LIERE_VOLUME_STREAM (a store of LIERE_VOLUME_LANES floats) and LIERE_VOLUME_FENCE. Nothing here has external
+// linkage or instantiates a template that has, so that no code of one set stands in for another's.
+#include <string.h>
+
 #include "data/transforms/volume_kernels.h"
 
 namespace liere::LIERE_VOLUME_SET {
@@ -30,13 +33,34 @@ void sample(const int16_t* __restrict plane, const int32_t* __restrict offsets, 
   }
 }
 
-void window(const float* __restrict hu, int64_t count, float low, float width, float* __restrict out) {
-  for (int64_t i = 0; i < count; ++i) {
-    float value = (hu[i] - low) / width;
-    value = value < 0.0f ? 0.0f : value;
-    value = value > 1.0f ? 1.0f : value;
-    out[i] = (value - 0.5f) / 0.5f;
+inline __attribute__((always_inline)) float ramp(float hu, float level, float slope) {
+  float value = (hu - level) * slope;
+  value = value < -1.0f ? -1.0f : value;
+  return value > 1.0f ? 1.0f : value;
+}
+
+// What is written here is larger than the caches and read much later: fetching its lines before they are overwritten would double the traffic.
+void window(const float* __restrict hu, int64_t count, float level, float slope, float* __restrict out) {
+  int64_t i = 0;
+#ifdef LIERE_VOLUME_STREAM
+  typedef float Vector __attribute__((vector_size(LIERE_VOLUME_LANES * 4)));
+  for (; i < count && reinterpret_cast<uintptr_t>(out + i) % sizeof(Vector) != 0; ++i) out[i] = ramp(hu[i], level, slope);
+  const Vector black = Vector{} - 1.0f, white = Vector{} + 1.0f;
+  for (; i + LIERE_VOLUME_LANES <= count; i += LIERE_VOLUME_LANES) {
+    Vector value;
+    memcpy(&value, hu + i, sizeof(value));
+    value = (value - level) * slope;
+    value = value < black ? black : value;
+    LIERE_VOLUME_STREAM(out + i, value > white ? white : value);
   }
+#endif
+  for (; i < count; ++i) out[i] = ramp(hu[i], level, slope);
+}
+
+void finish() {
+#ifdef LIERE_VOLUME_STREAM
+  LIERE_VOLUME_FENCE();
+#endif
 }
 
 }  // namespace
