@@ -49,7 +49,7 @@ void Trainer::write_summary(const RunFolder& folder, const std::string& state) {
     return object;
   };
   if (parts_.holdout_set) {
-    if (state_.evaluated_step == state_.step) summary["holdout"] = scores(state_.evaluated);
+    if (state_.evaluated_step == state_.step) summary[parts_.validation_name()] = scores(state_.evaluated);
     if (final_test_) summary["final"] = scores(*final_test_);
   } else if (state_.evaluated_step == state_.step) {
     summary["final"] = scores(state_.evaluated);
