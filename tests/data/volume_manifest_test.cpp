@@ -1,6 +1,7 @@
 // manifest.json of prepared volumes: reads back what was written and refuses everything else.
 #include <xxhash.h>
 
+#include <cmath>
 #include <functional>
 #include <nlohmann/json.hpp>
 
@@ -9,8 +10,10 @@
 #include "data/volumes/manifest.h"
 #include "support/catch.h"
 #include "support/fixtures.h"
+#include "support/matchers.h"
 
 using namespace liere;
+using liere::test::has;
 using liere::test::TemporaryFolder;
 
 namespace {
@@ -102,22 +105,40 @@ TEST_CASE("manifest: a changed one is refused, whatever was changed", "[volumes]
     REQUIRE_THROWS_AS(read_volume_manifest(folder.path()), DataError);
   }
   TemporaryFolder empty;
-  CHECK_THROWS_WITH(read_volume_manifest(empty.path()), Catch::Contains("liere-data prepare rsna --from"));
+  CHECK_THROWS_WITH(read_volume_manifest(empty.path()), has("liere-data prepare rsna --from"));
 }
 
 TEST_CASE("manifest: entries that contradict the header or each other are refused", "[volumes]") {
   CHECK(refused([](auto&) {}) == "accepted");
-  CHECK_THAT(refused([](auto& m) { m.entries[1].split = VolumeSplit::kTest; }), Catch::Contains("in two splits or folds"));
-  CHECK_THAT(refused([](auto& m) { m.entries[1].fold = 0; }), Catch::Contains("in two splits or folds"));
-  CHECK_THAT(refused([](auto& m) { m.entries[1].id = m.entries[0].id; }), Catch::Contains("twice"));
-  CHECK_THAT(refused([](auto& m) { std::swap(m.entries[0], m.entries[1]); }), Catch::Contains("out of order"));
-  CHECK_THAT(refused([](auto& m) { m.entries[0].labels = {1}; }), Catch::Contains("another number of labels"));
-  CHECK_THAT(refused([](auto& m) { m.entries[0].labels[0] = 0.5f; }), Catch::Contains("not 0 or 1"));
-  CHECK_THAT(refused([](auto& m) { m.entries[0].fold = m.entries[1].fold = 2; }), Catch::Contains("fold out of range"));
-  CHECK_THAT(refused([](auto& m) { m.entries[0].file = "../secret"; }), Catch::Contains("outside of its folder"));
-  CHECK_THAT(refused([](auto& m) { m.entries[0].file = "/etc/passwd"; }), Catch::Contains("outside of its folder"));
-  CHECK_THAT(refused([](auto& m) { m.entries[0].patient = "Secret^Patient"; }), Catch::Contains("16 hexadecimal digits"));
-  CHECK_THAT(refused([](auto& m) { m.entries[0].spacing_mm[0] = 0; }), Catch::Contains("spacing that is not positive"));
-  CHECK_THAT(refused([](auto& m) { m.settings += " "; }), Catch::Contains("settings that do not have their digest"));
-  CHECK_THAT(refused([](auto& m) { m.shape.frames = 0; }), Catch::Contains("without voxels"));
+  CHECK_THAT(refused([](auto& m) { m.entries[1].split = VolumeSplit::kTest; }), has("in two splits or folds"));
+  CHECK_THAT(refused([](auto& m) { m.entries[1].fold = 0; }), has("in two splits or folds"));
+  CHECK_THAT(refused([](auto& m) { m.entries[1].id = m.entries[0].id; }), has("twice"));
+  CHECK_THAT(refused([](auto& m) { std::swap(m.entries[0], m.entries[1]); }), has("out of order"));
+  CHECK_THAT(refused([](auto& m) { m.entries[0].labels = {1}; }), has("another number of labels"));
+  CHECK_THAT(refused([](auto& m) { m.entries[0].labels[0] = 0.5f; }), has("not 0 or 1"));
+  CHECK_THAT(refused([](auto& m) { m.entries[0].fold = m.entries[1].fold = 2; }), has("fold out of range"));
+  CHECK_THAT(refused([](auto& m) { m.entries[0].file = "../secret"; }), has("outside of its folder"));
+  CHECK_THAT(refused([](auto& m) { m.entries[0].file = "/etc/passwd"; }), has("outside of its folder"));
+  CHECK_THAT(refused([](auto& m) { m.entries[0].patient = "Secret^Patient"; }), has("16 hexadecimal digits"));
+  CHECK_THAT(refused([](auto& m) { m.entries[0].spacing_mm[0] = 0; }), has("spacing that is not positive"));
+  CHECK_THAT(refused([](auto& m) { m.settings += " "; }), has("settings that do not have their digest"));
+  CHECK_THAT(refused([](auto& m) { m.shape.frames = 0; }), has("without voxels"));
+  CHECK_THAT(refused([](auto& m) { m.shape.frames = m.shape.height = -4; }), has("without voxels"));
+  CHECK_THAT(refused([](auto& m) { m.entries[1].file = m.entries[0].file; }), has("has the file of entry 0000000000000001 twice"));
+  CHECK_THAT(refused([](auto& m) { m.entries[0].spacing_mm[2] = INFINITY; }), has("spacing that is not positive"));
+  CHECK_THAT(refused([](auto& m) { m.name = "fol\xff"; }), has("is not UTF-8"));
+}
+
+TEST_CASE("manifest: names that look like its own marks, values nested deep", "[volumes]") {
+  TemporaryFolder folder;
+  auto manifest = made();
+  manifest.name = "@";
+  manifest.label_names = {"@", "\"@\""};
+  write_volume_manifest(folder.path(), manifest);
+  const auto back = read_volume_manifest(folder.path());
+  CHECK((back.name == "@" && back.label_names == manifest.label_names && back.entries.size() == 4));
+  const std::string deep(200'000, '[');
+  write_file_atomically(folder.path() / "manifest.json",
+                        R"({"format": "liere-volumes 1", "digest": "", "a": )" + deep + std::string(deep.size(), ']') + "}");
+  CHECK_THROWS_WITH(read_volume_manifest(folder.path()), has("deep"));
 }

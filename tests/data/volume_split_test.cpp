@@ -12,8 +12,10 @@
 #include "data/volumes/split.h"
 #include "support/catch.h"
 #include "support/fixtures.h"
+#include "support/matchers.h"
 
 using namespace liere;
+using liere::test::has;
 using liere::test::TemporaryFolder;
 namespace fs = std::filesystem;
 
@@ -120,7 +122,7 @@ TEST_CASE("salt: made once, secret, kept", "[volumes]") {
   CHECK(load_salt(other.path(), "").bytes != salt.bytes);
   CHECK(load_salt(other.path(), folder.path() / "salt").bytes == salt.bytes);
   std::ofstream(other.path() / "short") << "abc";
-  CHECK_THROWS_WITH(load_salt(other.path(), other.path() / "short"), Catch::Contains("expected at least 16"));
+  CHECK_THROWS_WITH(load_salt(other.path(), other.path() / "short"), has("expected at least 16"));
   CHECK_THROWS_AS(load_salt(other.path(), other.path() / "none"), DataError);
 }
 

@@ -38,7 +38,11 @@ class Lines {
       if (in_.eof()) return false;
     }
   }
-  [[noreturn]] void fail(const std::string& what) const { throw DataError(name_ + ", line " + std::to_string(number_) + ": " + what + "."); }
+  [[noreturn]] void fail(const std::string& what) const { fail_at(number_, what); }
+  [[noreturn]] void fail_at(int64_t line, const std::string& what) const {
+    throw DataError(name_ + ", line " + std::to_string(line) + ": " + what + ". Correct the table, or fetch it again.");
+  }
+  int64_t number() const { return number_; }
 
  private:
   std::istream& in_;
@@ -52,24 +56,36 @@ bool label_of(std::string_view text, const Lines& lines) {
   lines.fail("expected the label 0 or 1, found " + shown(text));
 }
 
-/// What the table said of an image so far: a bit for each name.
+/// What the table said of an image so far: its first line, and a bit for each name.
 struct ImageLabels {
+  uint32_t line = 0;
   uint8_t known = 0, positive = 0;
 };
 
-std::vector<float> values_of(const std::string& image, const ImageLabels& labels, const std::string& name) {
+/// What is wrong with an image after the last row; empty if nothing is.
+std::string defect(const std::string& image, const ImageLabels& labels) {
   constexpr uint8_t kAll = (1 << kRsnaNames.size()) - 1;
   if (labels.known != kAll) {
     std::string missing;
     for (size_t i = 0; i < kRsnaNames.size(); ++i)
       if (!(labels.known >> i & 1)) missing += (missing.empty() ? "" : ", ") + std::string(kRsnaNames[i]);
-    throw DataError(name + ": expected six rows for each image, found none of " + shown(image) + " for " + missing + ".");
+    return "expected six rows for each image, found none of " + shown(image) + " for " + missing;
   }
-  if ((labels.positive & 1) != (labels.positive > 1))
-    throw DataError(name + ": image " + shown(image) + " has any = " + std::to_string(labels.positive & 1) +
-                    ", which is not the OR of its five kinds.");
-  std::vector<float> values;
-  for (size_t i = 0; i < kRsnaNames.size(); ++i) values.push_back(static_cast<float>(labels.positive >> i & 1));
+  if ((labels.positive & 1) == (labels.positive > 1)) return "";
+  return "image " + shown(image) + " has any = " + std::to_string(labels.positive & 1) + ", which is not the OR of its five kinds";
+}
+
+/// Throws for the first image of the table that is incomplete or contradicts itself, whatever the order of the map.
+void check(const std::unordered_map<std::string, ImageLabels>& images, const Lines& lines) {
+  const std::pair<const std::string, ImageLabels>* first = nullptr;
+  for (const auto& image : images)
+    if ((!first || image.second.line < first->second.line) && !defect(image.first, image.second).empty()) first = &image;
+  if (first) lines.fail_at(first->second.line, defect(first->first, first->second));
+}
+
+std::vector<float> values_of(uint8_t positive) {
+  std::vector<float> values(kRsnaNames.size());
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(positive >> i & 1);
   return values;
 }
 
@@ -87,7 +103,7 @@ LabelKey key_of(std::string_view text, const Lines& lines) {
   if (text == "study") return LabelKey::kStudy;
   if (text == "series") return LabelKey::kSeries;
   if (text == "patient") return LabelKey::kPatient;
-  lines.fail("expected the header study,LABEL... (or series,... or patient,...), found " + shown(text) + " as the first column");
+  lines.fail("expected the header study,LABEL... (or series,... or patient,...), found another first column");
 }
 
 const char* name_of(LabelKey key) {
@@ -115,6 +131,7 @@ LabelTable read_rsna_labels(std::istream& in, const std::string& name) {
     const auto bit = static_cast<uint8_t>(1 << (found - kRsnaNames.begin()));
     key.assign(line.substr(0, underscore));
     auto& image = images[key];
+    if (!image.known) image.line = static_cast<uint32_t>(lines.number());
     if ((image.known & bit) && positive != ((image.positive & bit) != 0))
       lines.fail("image " + shown(key) + " has the label " + std::string(positive ? "1" : "0") + " for " + std::string(kind) +
                  " here and the other one in an earlier row");
@@ -123,10 +140,11 @@ LabelTable read_rsna_labels(std::istream& in, const std::string& name) {
     if (positive) image.positive |= bit;
   }
   if (images.empty()) lines.fail("expected labels after the header, found none");
+  check(images, lines);
   table.values.reserve(images.size());
   while (!images.empty()) {  // an image's node goes as its values come
     auto node = images.extract(images.begin());
-    auto values = values_of(node.key(), node.mapped(), name);
+    auto values = values_of(node.mapped().positive);
     table.values.emplace(std::move(node.key()), std::move(values));
   }
   return table;
@@ -153,8 +171,12 @@ LabelTable read_volume_labels(std::istream& in, const std::string& name) {
       lines.fail("expected " + std::to_string(header.size()) + " columns as in the header, found " + std::to_string(columns.size()));
     if (columns[0].empty()) lines.fail(std::string("expected a ") + name_of(table.key) + " in the first column, found nothing");
     std::vector<float> values;
-    for (size_t i = 1; i < columns.size(); ++i) values.push_back(label_of(columns[i], lines) ? 1.0f : 0.0f);
-    // Keys may be patients': they are not repeated in messages.
+    // Cells may be patients' identifiers, in whichever column: they are not repeated in messages.
+    for (size_t i = 1; i < columns.size(); ++i) {
+      if (columns[i] != "0" && columns[i] != "1")
+        lines.fail("expected the label 0 or 1 in column " + std::to_string(i + 1) + ", found something else");
+      values.push_back(columns[i] == "1" ? 1.0f : 0.0f);
+    }
     const auto [entry, fresh] = table.values.emplace(columns[0], values);
     if (fresh) continue;
     if (entry->second != values) lines.fail(std::string("the same ") + name_of(table.key) + " has other labels in an earlier row");

@@ -3,8 +3,10 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/check.h"
 #include "core/files.h"
@@ -16,6 +18,8 @@ namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
 constexpr auto kFormat = "liere-volumes 1";
+constexpr int64_t kLongestAxis = 65536;
+constexpr int kDeepest = 8;  // a manifest nests three deep
 constexpr const char* kRemedy = ". Prepare the volumes again with liere-data prepare rsna or liere-data prepare volumes.";
 constexpr std::pair<VolumeSplit, const char*> kSplits[] = {
     {VolumeSplit::kTrain, "train"}, {VolumeSplit::kValidation, "validation"}, {VolumeSplit::kTest, "test"}};
@@ -68,25 +72,39 @@ std::string defect(const VolumeManifest& manifest, const VolumeEntry& entry) {
   if (std::any_of(entry.labels.begin(), entry.labels.end(), [](float label) { return label != 0 && label != 1; }))
     return "a label that is not 0 or 1";
   if (entry.fold < 0 || entry.fold >= manifest.folds) return "a fold out of range";
-  if (entry.slices < 1 || std::any_of(entry.spacing_mm.begin(), entry.spacing_mm.end(), [](double mm) { return !(mm > 0); }))
+  if (entry.slices < 1 || std::any_of(entry.spacing_mm.begin(), entry.spacing_mm.end(), [](double mm) { return !(mm > 0) || !std::isfinite(mm); }))
     return "no slices, or a spacing that is not positive";
   return "";
 }
 
 /// Throws DataError.
 void check(const VolumeManifest& manifest, const fs::path& path) {
-  if (manifest.shape.elements() < 1 || manifest.shape.channels != 1) fail(path, "has volumes without voxels, or of several channels");
+  const auto& shape = manifest.shape;
+  if (std::min({shape.frames, shape.height, shape.width}) < 1 || std::max({shape.frames, shape.height, shape.width}) > kLongestAxis ||
+      shape.channels != 1)
+    fail(path, "has volumes without voxels, of several channels, or of more than " + std::to_string(kLongestAxis) + " voxels along an axis");
   if (manifest.folds < 1) fail(path, "has no folds");
   if (digest_of(manifest.settings) != manifest.settings_digest) fail(path, "has settings that do not have their digest");
   std::map<std::string, const VolumeEntry*> of_patient;
+  std::set<std::string> files;
   const VolumeEntry* before = nullptr;
   for (const auto& entry : manifest.entries) {
     if (const auto what = defect(manifest, entry); !what.empty()) fail(path, "has, in entry " + entry.id + ", " + what);
     if (before && before->id >= entry.id) fail(path, "has entries out of order, or " + entry.id + " twice");
     before = &entry;
+    if (!files.insert(entry.file).second) fail(path, "has the file of entry " + entry.id + " twice");
     const auto [other, fresh] = of_patient.emplace(entry.patient, &entry);
     if (!fresh && (other->second->split != entry.split || other->second->fold != entry.fold))
       fail(path, "has patient " + entry.patient + " in two splits or folds (entries " + other->second->id + " and " + entry.id + ")");
+  }
+}
+
+/// JSON is UTF-8; names of folders need not be.
+void check_text(const std::string& text, const fs::path& path) {
+  try {
+    ordered_json(text).dump();
+  } catch (const ordered_json::exception&) {
+    throw DataError("the manifest " + path.string() + " cannot be written: a name in it is not UTF-8. Rename the folder or the column of labels.");
   }
 }
 
@@ -101,7 +119,10 @@ VolumeManifest read_volume_manifest(const fs::path& root) {
                     ", or liere-data prepare volumes.");
   VolumeManifest manifest;
   try {
-    auto object = ordered_json::parse(read_file(path));
+    auto object = ordered_json::parse(read_file(path), [](int depth, ordered_json::parse_event_t, ordered_json&) {
+      if (depth > kDeepest) throw std::runtime_error("values within values more than " + std::to_string(kDeepest) + " deep");
+      return true;
+    });
     if (object.value("format", "") != kFormat) fail(path, "is of another version ('" + object.value("format", "") + "', expected '" + kFormat + "')");
     const auto digest = object.at("digest").get<std::string>();
     object.erase("digest");
@@ -125,7 +146,11 @@ VolumeManifest read_volume_manifest(const fs::path& root) {
 }
 
 void write_volume_manifest(const fs::path& root, const VolumeManifest& manifest) {
-  check(manifest, root / "manifest.json");
+  const auto path = root / "manifest.json";
+  check(manifest, path);
+  for (const auto& label : manifest.label_names) check_text(label, path);
+  for (const auto* text : {&manifest.name, &manifest.settings}) check_text(*text, path);
+  for (const auto& entry : manifest.entries) check_text(entry.file, path);
   ordered_json object = {{"format", kFormat},
                          {"name", manifest.name},
                          {"label_names", manifest.label_names},
@@ -144,8 +169,8 @@ void write_volume_manifest(const fs::path& root, const VolumeManifest& manifest)
   std::string lines = "[";
   for (size_t i = 0; i < volumes.size(); ++i) lines += (i ? ",\n    " : "\n    ") + volumes[i].dump();
   auto text = object.dump(2) + "\n";
-  text.replace(text.find("\"@\""), 3, lines + "\n  ]");
-  write_file_atomically(root / "manifest.json", text);
+  text.replace(text.rfind("\"@\""), 3, lines + "\n  ]");
+  write_file_atomically(path, text);
 }
 
 }  // namespace liere
