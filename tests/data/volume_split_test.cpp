@@ -100,6 +100,33 @@ TEST_CASE("split: when patients come, those that were there keep their order: on
   CHECK(moved <= 8);  // two borders in two strata, each moved by the share of four new patients
 }
 
+TEST_CASE("split: k more patients of a stratum move at most k over the border of the test part and k + 1 over the next", "[volumes]") {
+  const auto negative = [](int patients) {
+    auto entries = made(patients);
+    for (auto& entry : entries) entry.labels = {0.0f};
+    return entries;
+  };
+  int moved = 0;
+  for (uint64_t seed = 0; seed < 20; ++seed)
+    for (const int more : {1, 2, 7}) {
+      auto before = negative(53), after = negative(53 + more);
+      const SplitShares shares{.validation = 0.25, .test = 0.2, .folds = 1, .seed = seed};
+      split_by_patient(before, shares);
+      split_by_patient(after, shares);
+      const auto now = places(after);
+      int test = 0, training = 0;
+      for (const auto& [patient, place] : places(before)) {
+        const auto then = place.first, later = now.at(patient).first;
+        test += (then == VolumeSplit::kTest) != (later == VolumeSplit::kTest);
+        training += (then == VolumeSplit::kTrain) != (later == VolumeSplit::kTrain);
+      }
+      REQUIRE(test <= more);
+      REQUIRE(training <= more + 1);
+      moved += test + training;
+    }
+  CHECK(moved > 0);
+}
+
 TEST_CASE("split: shares that leave nothing are refused", "[volumes]") {
   auto entries = made(10);
   for (const SplitShares& shares :
