@@ -17,6 +17,7 @@
 #include <cstring>
 #include <iostream>
 #include <optional>
+#include <utility>
 
 #include "core/check.h"
 
