@@ -3,6 +3,7 @@
 #include "core/check.h"
 #include "data/recipe_clip.h"
 #include "data/recipe_picture.h"
+#include "data/recipe_volume.h"
 
 namespace liere {
 namespace {
@@ -13,7 +14,8 @@ using MakeClip = std::unique_ptr<Recipe> (*)(const AugmentConfig&, int64_t, int6
 std::unique_ptr<Recipe> make(const AugmentConfig& config, const std::vector<int64_t>& size, MakePicture picture, MakeClip clip) {
   if (size.size() == 2) return picture(config, size[0], size[1]);
   if (size.size() == 3) return clip(config, size[0], size[1], size[2]);
-  throw ConfigError("model.input_size has " + std::to_string(size.size()) + " axes, expected [rows, columns] of pictures or [frames, rows, columns] of clips.");
+  throw ConfigError("model.input_size has " + std::to_string(size.size()) +
+                    " axes, expected [rows, columns] of pictures or [frames, rows, columns] of clips.");
 }
 
 }  // namespace
@@ -23,6 +25,26 @@ std::unique_ptr<Recipe> make_train_recipe(const AugmentConfig& config, const std
 }
 std::unique_ptr<Recipe> make_eval_recipe(const AugmentConfig& config, const std::vector<int64_t>& input_size) {
   return make(config, input_size, make_eval_recipe, make_eval_clip_recipe);
+}
+
+namespace {
+
+void require_volume(const std::vector<int64_t>& size) {
+  if (size.size() != 3)
+    throw ConfigError("model.input_size has " + std::to_string(size.size()) + " axes, expected [slices, rows, columns] of volumes.");
+}
+
+}  // namespace
+
+std::unique_ptr<Recipe> make_train_recipe(const DatasetConfig& dataset, const AugmentConfig& config, const std::vector<int64_t>& input_size) {
+  if (!std::holds_alternative<VolumesConfig>(dataset)) return make_train_recipe(config, input_size);
+  require_volume(input_size);
+  return make_train_volume_recipe(config, input_size[0], input_size[1], input_size[2]);
+}
+std::unique_ptr<Recipe> make_eval_recipe(const DatasetConfig& dataset, const AugmentConfig& config, const std::vector<int64_t>& input_size) {
+  if (!std::holds_alternative<VolumesConfig>(dataset)) return make_eval_recipe(config, input_size);
+  require_volume(input_size);
+  return make_eval_volume_recipe(config, input_size[0], input_size[1], input_size[2]);
 }
 
 }  // namespace liere

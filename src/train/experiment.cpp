@@ -1,5 +1,7 @@
 #include "train/experiment.h"
 
+#include <filesystem>
+
 #include "core/check.h"
 #include "core/log.h"
 #include "data/datasets/factory.h"
@@ -19,7 +21,7 @@ void resolve_arrows(const ArrowsConfig& arrows, const VitConfig& model) {
 }
 
 /// Axes of a sample of this data.
-int64_t axes_of(const DatasetConfig& dataset) { return std::holds_alternative<Ucf101Config>(dataset) ? 3 : 2; }
+int64_t axes_of(const DatasetConfig& dataset) { return std::holds_alternative<Ucf101Config>(dataset) || std::holds_alternative<VolumesConfig>(dataset) ? 3 : 2; }
 
 void resolve_axes(const ExperimentConfig& config) {
   const int64_t expected = axes_of(config.data.dataset);
@@ -28,6 +30,15 @@ void resolve_axes(const ExperimentConfig& config) {
                       (expected == 2 ? "pictures, which need [rows, columns]." : sample_unit(config) + ", which need [frames, rows, columns]."));
   if (expected == 3 && config.model.input_size[0] < 2)
     throw ConfigError("model.input_size asks for clips of " + std::to_string(config.model.input_size[0]) + " frame, expected at least 2.");
+}
+
+/// Volumes have a channel for each window, and parts of their own for validation.
+void resolve_volumes(const ExperimentConfig& config) {
+  const auto windows = static_cast<int64_t>(config.augment.windows.size());
+  if (config.model.channels != windows)
+    throw ConfigError("model.channels is " + std::to_string(config.model.channels) + ", but augment.windows has " + std::to_string(windows) + " windows, each a channel. Make them agree.");
+  if (config.data.holdout > 0)
+    throw ConfigError("data.holdout keeps training samples for validation, but volumes have a validation part of their own, by patient (data.fold chooses another). Leave data.holdout out.");
 }
 
 void check_micro_batch(const ExperimentConfig& config, int64_t micro_batch) {
@@ -78,7 +89,8 @@ void resolve(ExperimentConfig& config) {
   config.model.resolve();
   if (const auto* arrows = std::get_if<ArrowsConfig>(&config.data.dataset)) resolve_arrows(*arrows, config.model);
   resolve_axes(config);
-  if (config.model.channels != 3) throw ConfigError("model.channels is " + std::to_string(config.model.channels) + ", but " + sample_unit(config) + " have 3.");
+  if (std::holds_alternative<VolumesConfig>(config.data.dataset)) resolve_volumes(config);
+  else if (config.model.channels != 3) throw ConfigError("model.channels is " + std::to_string(config.model.channels) + ", but " + sample_unit(config) + " have 3.");
   if (!config.train.micro_batch) config.train.micro_batch = IntegerOrAuto{config.train.batch_size};
   if (!config.train.micro_batch->automatic) check_micro_batch(config, *config.train.micro_batch);
   if (config.train.cuda_graph && config.mixup.enabled())
@@ -106,7 +118,9 @@ std::string config_reference() {
          document(ExperimentConfig{});
 }
 
-std::string sample_unit(const ExperimentConfig& config) { return axes_of(config.data.dataset) == 3 ? "videos" : "images"; }
+std::string sample_unit(const ExperimentConfig& config) {
+  return std::holds_alternative<VolumesConfig>(config.data.dataset) ? "volumes" : axes_of(config.data.dataset) == 3 ? "videos" : "images";
+}
 
 std::string encoding_kind(const PositionConfig& position) {
   return std::visit([](const auto& c) { return std::string(c.kind); }, position);
@@ -150,6 +164,10 @@ int64_t class_count(const DatasetConfig& dataset) {
                         [](const ImagenetConfig&) { return int64_t(1000); },
                         [](const Ucf101Config& c) { return c.lists ? static_cast<int64_t>(make_dataset(c, Split::kTrain)->class_names().size()) : int64_t(101); },
                         [](const FolderConfig& c) { return static_cast<int64_t>(make_dataset(c, Split::kTrain)->class_names().size()); },
+                        [](const VolumesConfig& c) {
+                          if (c.labels == VolumeLabels::kAny) return int64_t(2);
+                          return std::filesystem::exists(c.root) ? static_cast<int64_t>(make_dataset(c, Split::kTrain)->class_names().size()) : int64_t(6);
+                        },
                     },
                     dataset);
 }
@@ -161,6 +179,7 @@ int64_t nominal_train_size(const DatasetConfig& dataset) {
                         [](const ImagenetConfig&) { return int64_t(1281167); },
                         [](const Ucf101Config& c) { return int64_t(c.split == 1 ? 9537 : c.split == 2 ? 9586 : 9624); },
                         [](const FolderConfig& c) { return make_dataset(c, Split::kTrain)->size(); },
+                        [](const VolumesConfig&) { return int64_t(15221); },  // 70 % of RSNA 2019's 21,744 studies
                     },
                     dataset);
 }

@@ -9,6 +9,7 @@
 #include "data/mixup.h"
 #include "models/config.h"
 #include "train/device.h"
+#include "train/distributed.h"
 #include "train/ema.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
@@ -153,6 +154,7 @@ struct ExperimentConfig {
   EvalConfig eval;
   LoaderConfig loader;
   LogConfig log;
+  DistributedConfig distributed;
 };
 template <class V> void fields(V& v, ExperimentConfig& c) {
   v("seed", c.seed, "seed of everything drawn: initial values, order, augmentation, dropout");
@@ -176,6 +178,7 @@ template <class V> void fields(V& v, ExperimentConfig& c) {
   v("eval", c.eval, "evaluation during training and by liere-eval", not_identity());
   v("loader", c.loader, "data loading", not_identity());
   v("log", c.log, "metrics", not_identity());
+  v("distributed", c.distributed, "several processes that train one model together", not_identity());
 }
 
 /// An experiment as a command sees it: the decoded and resolved configuration and where its values came from.
