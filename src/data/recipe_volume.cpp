@@ -5,6 +5,7 @@
 #include "core/check.h"
 #include "data/transforms/ct_window.h"
 #include "data/transforms/volume_affine.h"
+#include "data/volumes/resample.h"
 
 namespace liere {
 namespace {
@@ -136,10 +137,10 @@ class VolumeRecipe : public Recipe {
     plan.fill = [this, info, drawn](const Frames& frames, float* out_CTHW) {
       require_decoded(frames, info);
       const FrameShape wanted{output_.frames, output_.height, output_.width, 1};
-      if (frames.shape() != wanted)
-        throw DataError(info.name + ": the cached volume has " + text(frames.shape()) + ", model.input_size asks for " + text(wanted) +
-                        ". Prepare the volumes in that size, or set model.input_size to theirs.");
-      fill_volume(frames, drawn, windows_, out_CTHW);
+      if (frames.shape() == wanted)
+        fill_volume(frames, drawn, windows_, out_CTHW);
+      else
+        fill_volume(resample_to(frames, wanted.frames, wanted.height, wanted.width), drawn, windows_, out_CTHW);
     };
     return plan;
   }

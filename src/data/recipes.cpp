@@ -29,22 +29,32 @@ std::unique_ptr<Recipe> make_eval_recipe(const AugmentConfig& config, const std:
 
 namespace {
 
-void require_volume(const std::vector<int64_t>& size) {
+std::unique_ptr<Recipe> make_volume(const AugmentConfig& config, const std::vector<int64_t>& size, MakeClip volume) {
   if (size.size() != 3)
     throw ConfigError("model.input_size has " + std::to_string(size.size()) + " axes, expected [slices, rows, columns] of volumes.");
+  return volume(config, size[0], size[1], size[2]);
+}
+
+void refuse_volume_keys(const AugmentConfig& config) {
+  const AugmentConfig none;
+  const bool windows = config.windows != none.windows;
+  if (windows || config.volume != none.volume)
+    throw ConfigError(
+        std::string("augment.") + (windows ? "windows" : "volume") +
+        ": it is of CT volumes (data.kind: volumes), these data are pictures or videos. Leave it out; they have the other keys of augment.");
 }
 
 }  // namespace
 
 std::unique_ptr<Recipe> make_train_recipe(const DatasetConfig& dataset, const AugmentConfig& config, const std::vector<int64_t>& input_size) {
-  if (!std::holds_alternative<VolumesConfig>(dataset)) return make_train_recipe(config, input_size);
-  require_volume(input_size);
-  return make_train_volume_recipe(config, input_size[0], input_size[1], input_size[2]);
+  if (std::holds_alternative<VolumesConfig>(dataset)) return make_volume(config, input_size, make_train_volume_recipe);
+  refuse_volume_keys(config);
+  return make_train_recipe(config, input_size);
 }
 std::unique_ptr<Recipe> make_eval_recipe(const DatasetConfig& dataset, const AugmentConfig& config, const std::vector<int64_t>& input_size) {
-  if (!std::holds_alternative<VolumesConfig>(dataset)) return make_eval_recipe(config, input_size);
-  require_volume(input_size);
-  return make_eval_volume_recipe(config, input_size[0], input_size[1], input_size[2]);
+  if (std::holds_alternative<VolumesConfig>(dataset)) return make_volume(config, input_size, make_eval_volume_recipe);
+  refuse_volume_keys(config);
+  return make_eval_recipe(config, input_size);
 }
 
 }  // namespace liere

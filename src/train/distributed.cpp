@@ -42,7 +42,7 @@ bool uses_nccl(const DistributedConfig& config, torch::Device device) {
   return device.is_cuda() && !config.share_device && (config.backend == DistributedBackend::kNccl || has_nccl());
 }
 
-c10::intrusive_ptr<c10d::Backend> make_gloo_backend(const c10::intrusive_ptr<c10d::Store>& store, const Rendezvous& place, milliseconds timeout) {
+c10::intrusive_ptr<c10d::Backend> make_gloo_backend(const c10::intrusive_ptr<c10d::Store>& store, const Place& place, milliseconds timeout) {
   auto options = c10d::ProcessGroupGloo::Options::create(timeout);
   // The interface that leads to rank 0: loopback where all are on one machine. A host's own name often resolves to an address that leads nowhere.
   const bool local = place.host == "127.0.0.1" || place.host == "localhost";
@@ -88,7 +88,7 @@ struct Ranks::Group {
 
 Ranks::Ranks() = default;
 
-Ranks::Ranks(const Rendezvous& place, torch::Device device, const DistributedConfig& config) : rank_(place.rank), size_(place.size) {
+Ranks::Ranks(const Place& place, torch::Device device, const DistributedConfig& config) : rank_(place.rank), size_(place.size) {
   if (is_alone()) return;
   const std::string address = place.host + ":" + std::to_string(place.port);
   c10d::TCPStoreOptions options;
@@ -119,7 +119,9 @@ void Ranks::join(c10::intrusive_ptr<c10d::Store> store, torch::Device device, co
   const auto timeout = seconds(config.timeout);
   group.pulse = std::make_unique<Pulse>(group.store, rank, size, config.timeout);
   group.processes = c10::make_intrusive<c10d::ProcessGroup>(c10::make_intrusive<c10d::PrefixStore>("group", group.store), rank, size);
-  Rendezvous place{rank_, size_};
+  Place place;
+  place.rank = rank_;
+  place.size = size_;
   if (const auto* tcp = dynamic_cast<c10d::TCPStore*>(group.store.get())) place.host = tcp->getHost();
   const auto gloo = make_gloo_backend(c10::make_intrusive<c10d::PrefixStore>("gloo", group.store), place, timeout);
   group.processes->setBackend(at::kCPU, c10d::ProcessGroup::BackendType::GLOO, gloo);

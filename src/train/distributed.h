@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/fields.h"
+#include "launch/place.h"
 #include "train/optimizer.h"
 
 namespace c10d {
@@ -45,19 +46,12 @@ template <class V> void fields(V& v, DistributedConfig& c) {
   v("share_device", c.share_device, "let several ranks use one GPU (over gloo): for tests");
 }
 
-/// Who a process is among the ranks, and where they meet: `host`:`port` is served by rank 0.
-struct Rendezvous {
-  int64_t rank = 0, size = 1;
-  std::string host = "127.0.0.1";
-  uint16_t port = 0;
-};
-
 class Ranks {
  public:
   /// One process by itself: every call returns at once.
   Ranks();
-  /// Meets the others. Throws DeviceError within 30 seconds: the port is taken, rank 0 cannot be reached, ranks are missing, backend and device do not go together.
-  Ranks(const Rendezvous& place, torch::Device device, const DistributedConfig& config);
+  /// Meets the others at place.host:place.port, which rank 0 serves. Throws DeviceError within 30 seconds: the port is taken, rank 0 cannot be reached, ranks are missing, backend and device do not go together.
+  Ranks(const Place& place, torch::Device device, const DistributedConfig& config);
   /// The same through a store that is there already (threads of one process: tests).
   Ranks(int64_t rank, int64_t size, c10::intrusive_ptr<c10d::Store> store, torch::Device device, const DistributedConfig& config);
   /// Without finish() before it: lets go at once, whatever the others do.

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "core/check.h"
+#include "core/control_group.h"
 #include "core/log.h"
 #include "data/datasets/factory.h"
 #include "models/kernels/fused_attention.h"
@@ -83,6 +84,13 @@ void open_attention(const ExperimentConfig& config, torch::Device device) {
     log_info("attention: " + std::string(name_of(found)) + (asked == AttentionKernel::kAuto ? " (torch's choice for " : " (as configured, for ") + shape + ")");
 }
 
+/// Number of the GPU of a process among several of this machine; 0 where GPUs play no part.
+int local_device(const ExperimentConfig& config, const Place& place) {
+  if (place.size == 1 || config.device == DeviceKind::kCpu) return 0;
+  const auto state = read_cuda_state(0);
+  return state.built && state.devices > 0 ? device_of(place, state.devices, config.distributed.share_device) : 0;
+}
+
 }  // namespace
 
 void resolve(ExperimentConfig& config) {
@@ -147,10 +155,14 @@ std::string encoding_label(const PositionConfig& position) {
                     position);
 }
 
-torch::Device open_device(const ExperimentConfig& config) {
+torch::Device open_device(const ExperimentConfig& config, const Place& place) {
+  set_log_rank(place.rank);
+  share_processors(place.local_size);
+  if (place.size > 1) log_info(place.source);
   if (config.threads) torch::set_num_threads(static_cast<int>(*config.threads));
+  else if (place.local_size > 1) torch::set_num_threads(static_cast<int>(usable_processors()));
   at::globalContext().setDeterministicAlgorithms(config.deterministic, /*warn_only=*/false);
-  const auto device = choose_device(std::string(name_of(config.device)), fma_kind(config.train.precision));
+  const auto device = choose_device(std::string(name_of(config.device)), fma_kind(config.train.precision), local_device(config, place));
   open_attention(config, device);
   check_cuda_graph(config, device);
   open_exp(config, device);

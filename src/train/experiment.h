@@ -7,6 +7,7 @@
 #include "core/config.h"
 #include "data/config.h"
 #include "data/mixup.h"
+#include "launch/place.h"
 #include "models/config.h"
 #include "train/device.h"
 #include "train/distributed.h"
@@ -209,8 +210,8 @@ std::string encoding_kind(const PositionConfig& position);
 /// The arithmetic that a precision computes products in.
 inline FmaKind fma_kind(Precision precision) { return precision == Precision::kFp64 ? FmaKind::kFp64 : precision == Precision::kBf16 ? FmaKind::kBf16 : FmaKind::kFp32; }
 
-/// Sets the number of compute threads and chooses the device; says which in one line, and on a GPU which attention kernel serves. Throws DeviceError.
-torch::Device open_device(const ExperimentConfig& config);
+/// Sets the number of compute threads and chooses the device of the process at `place`; says which in one line, and on a GPU which attention kernel serves. Throws DeviceError.
+torch::Device open_device(const ExperimentConfig& config, const Place& place = {});
 
 /// Classes and training-set size that the configuration implies without opening any file (the official sizes), for --dry-run; a tree of pictures (kind folder) has no
 /// official size and is counted: DataError when it is not there.

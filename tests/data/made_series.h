@@ -29,7 +29,7 @@ inline std::string made_series_slice(const MadeSeries& series, int slice, const 
     set_text(set, DCM_SeriesInstanceUID, made_series_uid(series.patient));
     set_text(set, DCM_SOPInstanceUID, made_image(series.patient, slice));
     std::vector<Uint16> pixels(256);
-    for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<Uint16>(1000 + series.patient * 3 + (i + static_cast<size_t>(slice)) % 50);
+    for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<Uint16>(1000 + series.patient % 7 * 3 + static_cast<int>(i + static_cast<size_t>(slice + series.patient)) % 50);
     if (series.positive && slice % 2)
       for (size_t i = 100; i < 110; ++i) pixels[i] = 1100;
     set.putAndInsertUint16Array(DCM_PixelData, pixels.data(), pixels.size());

@@ -136,11 +136,28 @@ TEST_CASE("a set of which nothing can be used is refused with a reason, and its 
   CHECK_FALSE(std::filesystem::exists(folder.path() / "root/manifest.json"));
 }
 
+TEST_CASE("a decoder that was killed is tried again by the next call", "[prepare][dicom]") {
+  const TemporaryFolder folder;
+  MadeFiles files;
+  for (int s = 0; s < 6; ++s) files["slice" + std::to_string(s)] = made_slice(s, {}, EXS_RLELossless, 16, 16);
+  write_set(folder.path() / "from", files);
+  const auto program = folder.path() / "dies";
+  write_file_atomically(program, "#!/bin/sh\nkill -9 $$\n");
+  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  const PrepareVolumesOptions options{.from = (folder.path() / "from").string(), .root = (folder.path() / "root").string(), .size = "4,8,8"};
+  ::setenv("LIERE_DICOM_DECODE", program.c_str(), 1);
+  CHECK_THROWS_WITH(prepare_volumes(options), has("6 decoder_died"));
+  ::unsetenv("LIERE_DICOM_DECODE");
+  prepare_volumes(options);
+  CHECK(read_volume_manifest(options.root).entries.size() == 1);
+  CHECK(nlohmann::json::parse(read_file(folder.path() / "root/findings.json")).at("left_out").empty());
+}
+
 TEST_CASE("docs/data.md lists every code of a prepared set", "[prepare]") {
   const auto text = read_file(std::filesystem::path(LIERE_SOURCE_DIR) / "docs/data.md");
   for (const char* code : kPrepareCodes) {
     INFO(code);
-    CHECK(text.find("`" + std::string(code) + "`") != std::string::npos);
+    CHECK(text.find(std::string("`").append(code).append("`")) != std::string::npos);
   }
 }
 #endif

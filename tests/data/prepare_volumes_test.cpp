@@ -207,7 +207,7 @@ TEST_CASE("a command that was cut short goes on, and ends as if it had not been"
   CHECK(read_file(place.root() / "manifest.json") == expected.at("manifest.json"));
 }
 
-TEST_CASE("a root is of one cache, one table and one split; others are refused with the remedy", "[prepare][dicom]") {
+TEST_CASE("a root is of one cache, one table and one split, others are refused with the remedy", "[prepare][dicom]") {
   Place place(rsna_set(8), true);
   place.options.validation = place.options.test = 0.25;
   place.run();
@@ -253,7 +253,7 @@ TEST_CASE("options of prepare volumes that mean nothing are refused before anyth
   CHECK_THAT(refused([&](auto& o) { o.from = (place.from / "one.zip").string(); }), has("expected a zip archive"));
 }
 
-TEST_CASE("without labels every volume is in the test part; with them, series without a row are left out", "[prepare][dicom]") {
+TEST_CASE("without labels every volume is in the test part, and with them series without a row are left out", "[prepare][dicom]") {
   MadeFiles files;
   for (int p = 0; p < 7; ++p)
     for (const auto& [path, bytes] : made_set(p + 1, made_patient(p) + "/"))

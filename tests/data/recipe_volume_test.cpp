@@ -7,8 +7,10 @@
 #include <cstring>
 
 #include "core/check.h"
+#include "data/recipes.h"
 #include "data/transforms/ct_window.h"
 #include "data/transforms/volume_affine.h"
+#include "data/volumes/resample.h"
 #include "support/matchers.h"
 
 using namespace liere;
@@ -183,6 +185,38 @@ TEST_CASE("windows change together, by the level and width drawn", "[volume][rec
   }
   CHECK((lowest >= -100.1 && lowest < -90 && highest <= 100.1 && highest > 90));
   CHECK((narrowest >= 0.6999 && narrowest < 0.73 && widest <= 1.3001 && widest > 1.27));
+}
+
+TEST_CASE("a volume of another size than the input's is resampled first", "[volume][recipe]") {
+  AugmentConfig config;
+  config.volume = {20, {0.8, 1.25}, 0.1, 0.5, 30, 0.2, 10};
+  for (const FrameShape from : {FrameShape{9, 24, 21, 1}, FrameShape{3, 6, 30, 1}, FrameShape{1, 12, 14, 1}}) {
+    const Frames hu = volume(from), resized = resample_to(hu, kSlices, kRows, kColumns);
+    REQUIRE(resized.shape() == FrameShape{kSlices, kRows, kColumns, 1});
+    const auto eval = make_eval_volume_recipe(config, kSlices, kRows, kColumns);
+    CHECK(seen(*eval, hu, stream(2)) == seen(*eval, resized, stream(2)));
+    CHECK(seen(*train(config), hu, stream(2)) == seen(*train(config), resized, stream(2)));
+  }
+}
+
+TEST_CASE("the kind of data chooses between volumes, clips and pictures", "[volume][recipe]") {
+  const DatasetConfig volumes = VolumesConfig(), videos = Ucf101Config(), pictures = FolderConfig();
+  AugmentConfig config;
+  for (const auto make :
+       {static_cast<std::unique_ptr<Recipe> (*)(const DatasetConfig&, const AugmentConfig&, const std::vector<int64_t>&)>(make_train_recipe),
+        static_cast<std::unique_ptr<Recipe> (*)(const DatasetConfig&, const AugmentConfig&, const std::vector<int64_t>&)>(make_eval_recipe)}) {
+    auto four = config;
+    four.windows.push_back("75/215");
+    CHECK(make(volumes, four, {6, 16, 20})->output_shape() == FrameShape{6, 16, 20, 4});
+    CHECK(make(videos, config, {6, 16, 16})->output_shape() == FrameShape{6, 16, 16, 3});
+    CHECK(make(pictures, config, {16, 16})->output_shape() == FrameShape{1, 16, 16, 3});
+    CHECK_THROWS_WITH(make(volumes, config, {16, 16}), has("[slices, rows, columns]"));
+    CHECK_THROWS_WITH(make(pictures, four, {16, 16}), has("augment.windows"));
+    auto noisy = config;
+    noisy.volume.noise = 3;
+    CHECK_THROWS_WITH(make(videos, noisy, {6, 16, 16}), has("augment.volume"));
+    CHECK_NOTHROW(make(volumes, noisy, {6, 16, 20}));
+  }
 }
 
 TEST_CASE("people see the first window of a volume as grey", "[volume][recipe]") {

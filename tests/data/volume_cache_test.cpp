@@ -109,6 +109,35 @@ TEST_CASE("volume cache: a flipped bit or a missing end is never read as a volum
   CHECK(accepted(file));
 }
 
+TEST_CASE("volume cache: values are compared with their digest once for each state of a file", "[volumes]") {
+  TemporaryFolder folder;
+  const auto volume = made(3);
+  const auto file = folder.path() / "v.liere";
+  const auto digest = write_cached_volume(file, volume, kSettings);
+  const auto whole = bytes_of(file);
+  const auto time = fs::last_write_time(file);
+  const auto open = [&] { return CachedVolume(file, volume.shape(), kSettings, digest).values()[0]; };
+  open();
+  auto damaged = whole;
+  damaged.back() = static_cast<char>(damaged.back() ^ 1);
+  // In place, so that size and place on the disk stay: with a later time it is another state.
+  write(file, damaged);
+  fs::last_write_time(file, time + std::chrono::seconds(1));
+  CHECK_THROWS_WITH(open(), Catch::Contains("its values do not have their digest"));
+  CHECK_THROWS_WITH(open(), Catch::Contains("its values do not have their digest"));
+  // With the old time it is the state that was compared: later epochs cost no hash.
+  fs::last_write_time(file, time);
+  CHECK_NOTHROW(open());
+  // The header is looked at always.
+  damaged[3] = static_cast<char>(damaged[3] ^ 1);
+  write(file, damaged);
+  fs::last_write_time(file, time);
+  CHECK_THROWS_WITH(open(), Catch::Contains("its header"));
+  fs::remove(file);
+  CHECK(write_cached_volume(file, volume, kSettings) == digest);
+  CHECK_NOTHROW(open());
+}
+
 TEST_CASE("volume cache: a writer killed at any time leaves whole files alone", "[volumes]") {
   TemporaryFolder folder;
   Rng rng(1, Purpose::kAugmentation, 0, 0, 0);
@@ -117,14 +146,20 @@ TEST_CASE("volume cache: a writer killed at any time leaves whole files alone", 
     const pid_t child = ::fork();
     REQUIRE(child >= 0);
     if (child == 0) {
-      for (int16_t i = 0;; i = static_cast<int16_t>((i + 1) % 8))
-        write_cached_volume(folder.path() / ("v" + std::to_string(i) + ".liere"), made(i, 8, 64, 64), kSettings);
+      try {
+        for (int16_t i = 0;; i = static_cast<int16_t>((i + 1) % 8))
+          write_cached_volume(folder.path() / (std::to_string(i) + ".liere"), made(i, 8, 64, 64), kSettings);
+      } catch (...) {
+        ::_exit(1);
+      }
     }
     std::this_thread::sleep_for(std::chrono::microseconds(2000 + rng.integer(30000)));
     ::kill(child, SIGKILL);
-    ::waitpid(child, nullptr, 0);
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
     for (int16_t i = 0; i < 8; ++i) {
-      const auto file = folder.path() / ("v" + std::to_string(i) + ".liere");
+      const auto file = folder.path() / (std::to_string(i) + ".liere");
       if (!fs::exists(file)) continue;
       const auto expected = made(i, 8, 64, 64);
       char digest[17];

@@ -133,3 +133,55 @@ TEST_CASE("resample: spacing grid keeps extents, iso keeps millimetres and pads 
                     Catch::Contains("without a spacing"));
   CHECK_THROWS_WITH(resample_volume(CtVolume{}, {}, spacing), Catch::Contains("not empty"));
 }
+
+TEST_CASE("resample: iso makes the same values whether it crops or not, and a volume of metres no more than what is kept", "[volumes]") {
+  std::array<double, 3> spacing{};
+  Rng rng(11, Purpose::kAugmentation, 0, 0, 0);
+  const auto volume = ct(made(9, 37, 50, [&](auto...) { return static_cast<int>(rng.integer(4096)) - 1024; }), {4.7, 0.61, 0.83});
+  VolumeCacheSettings settings{.slices = 60, .rows = 40, .columns = 60, .iso = true, .millimetres = 0.9};  // 47 x 25 x 46 voxels
+  const auto whole = resample_volume(volume, settings, spacing);
+  settings.slices = 20, settings.rows = 13, settings.columns = 15;
+  const auto middle = resample_volume(volume, settings, spacing);
+  const auto is_air = [&](int64_t z, int64_t y, int64_t x) { return at(whole, z, y, x) == -1024; };
+  int inside = 0;
+  for (int64_t z = 0; z < 60; ++z) inside += !is_air(z, 20, 30) || !is_air(z, 21, 31);
+  CHECK(inside == 47);
+  // Padded by 6, 7 and 7 before, cropped by 14 (of 27), 6 and 16 (of 31).
+  for (int64_t z = 0; z < 20; ++z)
+    for (int64_t y = 0; y < 13; ++y)
+      for (int64_t x = 0; x < 15; ++x) REQUIRE(at(middle, z, y, x) == at(whole, z + 6 + 14, y + 7 + 6, x + 7 + 16));
+
+  const auto metres = ct(made(4, 6, 8, [](int64_t z, int64_t y, int64_t x) { return 100 * z + 10 * y + x; }), {1e6, 5e5, 1e300});
+  const auto centre = resample_volume(metres, {.slices = 4, .rows = 4, .columns = 4, .iso = true, .millimetres = 1}, spacing);
+  CHECK(centre.shape() == FrameShape{4, 4, 4, 1});
+  // All of it within a millionth of the middle, 150 + 25 + 3.5.
+  for (int64_t i = 0; i < centre.shape().elements(); ++i) REQUIRE((centre.i16()[i] == 178 || centre.i16()[i] == 179));
+  for (const double bad : {0.0, -1.0, std::nan(""), 1e308, 1e-320})
+    CHECK_THROWS_WITH(resample_volume(ct(made(20, 2, 2, [](auto...) { return 0; }), {bad, 1, 1}), {.iso = true}, spacing),
+                      Catch::Contains("without a spacing"));
+}
+
+TEST_CASE("resample: a volume mirrored along any axis gives the mirrored result", "[volumes]") {
+  std::array<double, 3> spacing{};
+  Rng rng(13, Purpose::kAugmentation, 0, 0, 0);
+  const int64_t D = 9, H = 23, W = 31;
+  const auto volume = made(D, H, W, [&](auto...) { return static_cast<int>(rng.integer(4096)) - 1024; });
+  // Grid; iso of 45 x 12 x 16 voxels of 1 mm, of which an even number is cut away or added.
+  for (const VolumeCacheSettings& settings :
+       {VolumeCacheSettings{.slices = 6, .rows = 10, .columns = 47}, VolumeCacheSettings{.slices = 31, .rows = 16, .columns = 10, .iso = true}}) {
+    const auto result = resample_volume(ct(volume, {5, 0.52, 0.52}), settings, spacing);
+    const auto& to = result.shape();
+    for (int axis = 0; axis < 3; ++axis) {
+      const auto turned = made(D, H, W, [&](int64_t z, int64_t y, int64_t x) {
+        return at(volume, axis == 0 ? D - 1 - z : z, axis == 1 ? H - 1 - y : y, axis == 2 ? W - 1 - x : x);
+      });
+      const auto other = resample_volume(ct(turned, {5, 0.52, 0.52}), settings, spacing);
+      for (int64_t z = 0; z < to.frames; ++z)
+        for (int64_t y = 0; y < to.height; ++y)
+          for (int64_t x = 0; x < to.width; ++x) {
+            const int mirrored = at(other, axis == 0 ? to.frames - 1 - z : z, axis == 1 ? to.height - 1 - y : y, axis == 2 ? to.width - 1 - x : x);
+            REQUIRE(std::abs(at(result, z, y, x) - mirrored) <= 1);  // sums in another order
+          }
+    }
+  }
+}

@@ -113,10 +113,19 @@ PreparedSeries prepare_series(const Work& work, const IndexedSeries& indexed) {
   return series;
 }
 
+/// A disk or a decoder failed, which may be better the next time.
+bool may_have_been_passing(const PreparedSeries& series) {
+  return std::any_of(series.findings.begin(), series.findings.end(), [](const auto& one) {
+    const std::string text = one.finding.code + " " + one.finding.sentence;  // which counts the codes of files where too few are left
+    return one.finding.rejected && (text.find("unreadable") != std::string::npos || text.find("decoder_died") != std::string::npos ||
+                                    text.find("decoder_timeout") != std::string::npos);
+  });
+}
+
 /// What an earlier call made of the same files, and is still there.
 bool is_done(const Work& work, const IndexedSeries& indexed, const VolumeJournal& journal) {
   const PreparedSeries* series = journal.series(indexed.id);
-  if (!series || series->files != indexed.files_hash) return false;
+  if (!series || series->files != indexed.files_hash || may_have_been_passing(*series)) return false;
   std::error_code absent;
   return !series->used || (fs::file_size(work.root / series->entry.file, absent) == series->cached_bytes && !absent);
 }

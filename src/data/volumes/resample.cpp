@@ -82,34 +82,45 @@ void resample_slice(const int16_t* in, int64_t width, const AxisTaps& rows, cons
   }
 }
 
-/// `extent` voxels centred in `size`: cropped or padded with air.
-Frames centred(const Frames& volume, const FrameShape& shape) {
+/// In the middle of `shape`, which is nowhere smaller, with air around; of an odd rest the smaller half comes first.
+Frames padded(const Frames& volume, const FrameShape& shape) {
   const auto& from = volume.shape();
+  if (from == shape) return volume;
   Frames out(PixelType::kI16, shape);
   std::fill_n(out.i16(), shape.elements(), kAir);
-  const auto offset = [](int64_t inner, int64_t outer) { return static_cast<int64_t>(std::floor(static_cast<double>(outer - inner) / 2)); };
-  const int64_t dz = offset(from.frames, shape.frames), dy = offset(from.height, shape.height), dx = offset(from.width, shape.width);
-  const int64_t begin = std::max<int64_t>(dx, 0), end = std::min(dx + from.width, shape.width);
-  for (int64_t z = std::max<int64_t>(dz, 0); z < std::min(dz + from.frames, shape.frames); ++z)
-    for (int64_t y = std::max<int64_t>(dy, 0); y < std::min(dy + from.height, shape.height); ++y)
-      std::copy_n(volume.i16() + ((z - dz) * from.height + y - dy) * from.width + begin - dx, end - begin,
-                  out.i16() + (z * shape.height + y) * shape.width + begin);
+  const int64_t dz = (shape.frames - from.frames) / 2, dy = (shape.height - from.height) / 2, dx = (shape.width - from.width) / 2;
+  for (int64_t z = 0; z < from.frames; ++z)
+    for (int64_t y = 0; y < from.height; ++y)
+      std::copy_n(volume.i16() + (z * from.height + y) * from.width, from.width, out.i16() + ((z + dz) * shape.height + y + dy) * shape.width + dx);
   return out;
+}
+
+/// The axis in voxels of `millimetres`, of which the `wanted` central ones are made. The others never are: a spacing of metres, as damaged files have
+/// it, would fill the memory.
+AxisTaps iso_taps(int64_t inputs, double spacing, double millimetres, int64_t wanted, bool area) {
+  const double extent = static_cast<double>(inputs) * spacing, scale = millimetres / spacing;
+  if (!(spacing > 0) || !std::isfinite(extent) || !std::isfinite(scale))
+    throw DataError("a volume without a spacing cannot be resampled to millimetres. Use --spacing grid.");
+  constexpr double kMost = int64_t(1) << 52;  // exact in double
+  const double all = std::clamp(std::round(extent / millimetres), 1.0, kMost);
+  const double origin = (extent - all * millimetres) / 2 / spacing;
+  const auto outputs = std::min(static_cast<int64_t>(all), wanted), begin = (static_cast<int64_t>(all) - outputs + 1) / 2;
+  return area ? area_taps(inputs, outputs, scale, origin, begin) : linear_taps(inputs, outputs, scale, origin, begin);
 }
 
 }  // namespace
 
-AxisTaps area_taps(int64_t inputs, int64_t outputs, double scale, double origin) {
-  if (scale < 1) return linear_taps(inputs, outputs, scale, origin);
+AxisTaps area_taps(int64_t inputs, int64_t outputs, double scale, double origin, int64_t begin) {
+  if (scale < 1) return linear_taps(inputs, outputs, scale, origin, begin);
   AxisTaps axis;
-  for (int64_t k = 0; k < outputs; ++k)
+  for (int64_t k = begin; k < begin + outputs; ++k)
     axis.outputs.push_back(mean_over(origin + static_cast<double>(k) * scale, origin + static_cast<double>(k + 1) * scale, inputs));
   return finished(std::move(axis), inputs);
 }
 
-AxisTaps linear_taps(int64_t inputs, int64_t outputs, double scale, double origin) {
+AxisTaps linear_taps(int64_t inputs, int64_t outputs, double scale, double origin, int64_t begin) {
   AxisTaps axis;
-  for (int64_t k = 0; k < outputs; ++k) axis.outputs.push_back(linear_at(origin + (static_cast<double>(k) + 0.5) * scale - 0.5, inputs));
+  for (int64_t k = begin; k < begin + outputs; ++k) axis.outputs.push_back(linear_at(origin + (static_cast<double>(k) + 0.5) * scale - 0.5, inputs));
   return finished(std::move(axis), inputs);
 }
 
@@ -148,15 +159,10 @@ Frames resample_volume(const CtVolume& volume, const VolumeCacheSettings& settin
   }
   std::array<AxisTaps, 3> taps;
   for (size_t axis = 0; axis < 3; ++axis) {
-    const double spacing = volume.spacing_mm[axis];
-    if (!(spacing > 0)) throw DataError("a volume without a spacing cannot be resampled to millimetres. Use --spacing grid.");
-    const double extent = static_cast<double>(inputs[axis]) * spacing, scale = settings.millimetres / spacing;
-    const auto outputs = std::clamp<int64_t>(std::llround(extent / settings.millimetres), 1, 4096);
-    const double origin = (extent - static_cast<double>(outputs) * settings.millimetres) / 2 / spacing;
-    taps[axis] = axis == 0 ? linear_taps(inputs[axis], outputs, scale, origin) : area_taps(inputs[axis], outputs, scale, origin);
+    taps[axis] = iso_taps(inputs[axis], volume.spacing_mm[axis], settings.millimetres, wanted[axis], axis > 0);
     spacing_mm[axis] = settings.millimetres;
   }
-  return centred(resample_axes(volume.hu, taps[0], taps[1], taps[2]), {wanted[0], wanted[1], wanted[2], 1});
+  return padded(resample_axes(volume.hu, taps[0], taps[1], taps[2]), {wanted[0], wanted[1], wanted[2], 1});
 }
 
 }  // namespace liere

@@ -18,11 +18,12 @@ struct AxisTaps {
   bool identity = false;
 };
 
-/// Output k covers the input from origin + k * scale to origin + (k + 1) * scale (in input voxels; parts outside are left out). scale >= 1: the mean
-/// over what is covered, voxels in part counted in part; scale < 1: linear between the two voxels whose centres enclose its centre, edges continued.
-AxisTaps area_taps(int64_t inputs, int64_t outputs, double scale, double origin = 0);
+/// Outputs begin .. begin + outputs - 1 of an axis: k covers the input from origin + k * scale to origin + (k + 1) * scale (in input voxels; parts
+/// outside are left out). scale >= 1: the mean over what is covered, voxels in part counted in part; scale < 1: linear between the two voxels whose
+/// centres enclose its centre, edges continued.
+AxisTaps area_taps(int64_t inputs, int64_t outputs, double scale, double origin = 0, int64_t begin = 0);
 /// Linear between the two voxels whose centres enclose the centre of output k, edges continued, whatever the scale.
-AxisTaps linear_taps(int64_t inputs, int64_t outputs, double scale, double origin = 0);
+AxisTaps linear_taps(int64_t inputs, int64_t outputs, double scale, double origin = 0, int64_t begin = 0);
 
 /// i16 [D, H, W, 1] -> i16: rows, then columns, then slices in float, rounded once (half to even).
 Frames resample_axes(const Frames& volume, const AxisTaps& slices, const AxisTaps& rows, const AxisTaps& columns);
