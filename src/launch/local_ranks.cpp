@@ -61,6 +61,7 @@ uint16_t free_port() {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(1);  // it died meanwhile
   ::setpgid(0, 0);                        // the terminal's Ctrl-C reaches the parent alone, which passes it on
+  for (const int signal : kForwarded) ::signal(signal, SIG_DFL);  // this process's handlers are not for it
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -128,7 +129,10 @@ class Watch {
       handle_signals();
       for (auto& child : children_) relay(child);
       reap();
-      if (kill_at_ && Clock::now() >= *kill_at_) send(SIGKILL);
+      if (kill_at_ && Clock::now() >= *kill_at_) {
+        send(SIGKILL);
+        killed_ = true;
+      }
     }
     for (auto& child : children_) relay(child);
     return result();
@@ -190,7 +194,7 @@ class Watch {
       const auto child = std::find_if(children_.begin(), children_.end(), [&](const auto& c) { return c.pid == pid; });
       if (child == children_.end() || WIFSTOPPED(status)) continue;
       child->status = status;
-      if (!is_failure(code_of(status))) continue;
+      if (!is_failure(code_of(status)) || (killed_ && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)) continue;
       failed_.push_back(child->rank);
       if (kill_at_) continue;
       kill_at_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options_.grace_seconds));
@@ -222,7 +226,7 @@ class Watch {
   std::vector<Child> children_;
   std::vector<int64_t> failed_;  // ranks, in the order in which they ended
   std::optional<Clock::time_point> kill_at_;
-  bool interrupted_ = false;
+  bool interrupted_ = false, killed_ = false;  // killed_: what was left after the grace, no cause of anything
 };
 
 }  // namespace

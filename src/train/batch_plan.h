@@ -38,7 +38,9 @@ struct MicroBatchPlan {
   /// Where micro-batch `number` of the run belongs. Only where has_any().
   Place place(int64_t number) const {
     const int64_t epoch = number / per_epoch(), within = number % per_epoch();
-    return {{epoch, within / per_step()}, within % per_step(), epoch * steps_per_epoch + within / per_step()};
+    // The last step may have more micro-batches than a full one: shares of an odd count are not all even.
+    const int64_t step = std::min(within / per_step(), steps_per_epoch - 1);
+    return {{epoch, step}, within - step * per_step(), epoch * steps_per_epoch + step};
   }
 
  private:

@@ -15,6 +15,7 @@
 #include "core/check.h"
 #include "core/log.h"
 #include "core/machine.h"
+#include "launch/meeting.h"
 #include "train/distributed_backend.h"
 #include "train/pulse.h"
 
@@ -25,7 +26,7 @@ using std::chrono::milliseconds;
 
 milliseconds seconds(double value) { return milliseconds(std::llround(1e3 * value)); }
 
-constexpr double kMeetingSeconds = 30;
+constexpr double kMeetingSeconds = 28;
 
 /// The first line of what c10d says, without its stack.
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
@@ -96,6 +97,7 @@ Ranks::Ranks(const Place& place, torch::Device device, const DistributedConfig& 
   options.isServer = is_first();
   options.numWorkers = static_cast<size_t>(size_);
   options.timeout = seconds(kMeetingSeconds);
+  if (!is_first()) wait_for_meeting(place.host, place.port, kMeetingSeconds - 2);
   try {
     join(c10::make_intrusive<c10d::TCPStore>(place.host, options), device, config);
   } catch (const Error&) {

@@ -3,6 +3,7 @@
 
 #include <torch/csrc/distributed/c10d/HashStore.hpp>
 
+#include <cstdlib>
 #include <exception>
 #include <functional>
 #include <thread>
@@ -15,6 +16,9 @@ namespace liere::test {
 /// Runs `body` once in each rank; the first exception of the lowest rank comes out.
 inline void in_ranks(int64_t size, const std::function<void(Ranks&)>& body, DistributedConfig config = {}) {
   config.timeout = 60;
+  // c10d's record of past collectives is one for the whole process and not made for several ranks in it.
+  ::setenv("TORCH_FR_BUFFER_SIZE", "0", 1);
+  ::setenv("TORCH_NCCL_TRACE_BUFFER_SIZE", "0", 1);
   auto store = c10::make_intrusive<c10d::HashStore>();
   std::vector<std::exception_ptr> errors(static_cast<size_t>(size));
   std::vector<std::thread> threads;
