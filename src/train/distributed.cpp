@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <torch/csrc/distributed/c10d/HashStore.hpp>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
@@ -90,7 +91,8 @@ struct Ranks::Group {
 Ranks::Ranks() = default;
 
 Ranks::Ranks(const Place& place, torch::Device device, const DistributedConfig& config) : rank_(place.rank), size_(place.size) {
-  if (is_alone()) return;
+  if (size_ == 1 && config.backend == DistributedBackend::kAuto) return;
+  if (size_ == 1) return join(c10::make_intrusive<c10d::HashStore>(), device, config);
   const std::string address = place.host + ":" + std::to_string(place.port);
   c10d::TCPStoreOptions options;
   options.port = place.port;
@@ -109,7 +111,7 @@ Ranks::Ranks(const Place& place, torch::Device device, const DistributedConfig& 
 }
 
 Ranks::Ranks(int64_t rank, int64_t size, c10::intrusive_ptr<c10d::Store> store, torch::Device device, const DistributedConfig& config) : rank_(rank), size_(size) {
-  if (!is_alone()) join(std::move(store), device, config);
+  if (size_ > 1) join(std::move(store), device, config);
 }
 
 void Ranks::join(c10::intrusive_ptr<c10d::Store> store, torch::Device device, const DistributedConfig& config) {

@@ -39,7 +39,7 @@ struct DistributedConfig {
   bool share_device = false;
 };
 template <class V> void fields(V& v, DistributedConfig& c) {
-  v("backend", c.backend, "auto (nccl where every rank has a GPU of its own, else gloo), nccl or gloo");
+  v("backend", c.backend, "auto (nccl where every rank has a GPU of its own, else gloo), nccl or gloo; named, it is used by a single process as well, to try it out");
   v("timeout", c.timeout, "seconds that a rank waits for the others before the run ends with exit code 5, naming who is missing", between(1, 86400));
   v("compression", c.compression, "gradients between ranks: none (as they are) or bf16 (half the bytes; each is rounded before it is added)");
   v("bucket_mib", c.bucket_mib, "MiB of gradients that are reduced together while the backward pass goes on", between(0.01, 4096));
@@ -63,7 +63,8 @@ class Ranks {
   int64_t size() const { return size_; }
   /// The one that writes the run folder and talks.
   bool is_first() const { return rank_ == 0; }
-  bool is_alone() const { return size_ == 1; }
+  /// No group of processes: nothing to wait for. A single process has one all the same where distributed.backend names it, to try it out.
+  bool is_alone() const { return !group_; }
   /// "rank 1 of 4 on HOST".
   std::string name() const;
 
