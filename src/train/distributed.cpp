@@ -92,7 +92,10 @@ Ranks::Ranks() = default;
 
 Ranks::Ranks(const Place& place, torch::Device device, const DistributedConfig& config) : rank_(place.rank), size_(place.size) {
   if (size_ == 1 && config.backend == DistributedBackend::kAuto) return;
-  if (size_ == 1) return join(c10::make_intrusive<c10d::HashStore>(), device, config);
+  if (size_ == 1) {
+    join(c10::make_intrusive<c10d::HashStore>(), device, config);
+    return;
+  }
   const std::string address = place.host + ":" + std::to_string(place.port);
   c10d::TCPStoreOptions options;
   options.port = place.port;
