@@ -59,8 +59,8 @@ uint16_t free_port() {
 [[noreturn]] void become(const Child& child, int64_t count, uint16_t port, pid_t parent, int errors, const std::vector<std::string>& arguments,
                          const std::string& program) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(1);  // it died meanwhile
-  ::setpgid(0, 0);                        // the terminal's Ctrl-C reaches the parent alone, which passes it on
+  if (::getppid() != parent) ::_exit(1);                          // it died meanwhile
+  ::setpgid(0, 0);                                                // the terminal's Ctrl-C reaches the parent alone, which passes it on
   for (const int signal : kForwarded) ::signal(signal, SIG_DFL);  // this process's handlers are not for it
   sigset_t none;
   ::sigemptyset(&none);
@@ -194,7 +194,9 @@ class Watch {
       const auto child = std::find_if(children_.begin(), children_.end(), [&](const auto& c) { return c.pid == pid; });
       if (child == children_.end() || WIFSTOPPED(status)) continue;
       child->status = status;
-      if (!is_failure(code_of(status)) || (killed_ && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)) continue;
+      const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+      const bool ended_by_us = (killed_ && signal == SIGKILL) || (kill_at_ && signal == SIGTERM);
+      if (!is_failure(code_of(status)) || ended_by_us) continue;
       failed_.push_back(child->rank);
       if (kill_at_) continue;
       kill_at_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options_.grace_seconds));
@@ -226,7 +228,7 @@ class Watch {
   std::vector<Child> children_;
   std::vector<int64_t> failed_;  // ranks, in the order in which they ended
   std::optional<Clock::time_point> kill_at_;
-  bool interrupted_ = false, killed_ = false;  // killed_: what was left after the grace, no cause of anything
+  bool interrupted_ = false, killed_ = false;  // killed_: what was left after the grace was killed
 };
 
 }  // namespace
@@ -240,8 +242,10 @@ std::vector<std::string> arguments_without(int argc, char** argv, const std::vec
   std::vector<std::string> arguments;
   for (int i = 0; i < argc; ++i) {
     const std::string argument = argv[i];
-    if (std::find(options.begin(), options.end(), argument) != options.end()) ++i;
-    else if (std::none_of(options.begin(), options.end(), [&](const auto& option) { return argument.starts_with(option + "="); })) arguments.push_back(argument);
+    if (std::find(options.begin(), options.end(), argument) != options.end())
+      ++i;
+    else if (std::none_of(options.begin(), options.end(), [&](const auto& option) { return argument.starts_with(option + "="); }))
+      arguments.push_back(argument);
   }
   return arguments;
 }

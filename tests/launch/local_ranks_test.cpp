@@ -81,7 +81,10 @@ TEST_CASE("local ranks: the exit code is the cause's, said once with its last li
                        Catch::Contains("error: rank 1 of 3 ended with exit code 3; its last line: error: no data; the others were ended."));
   CHECK(text.find("error: rank", text.find("error: rank 1 of 3") + 1) == std::string::npos);
   // Who lost a peer (5) is not the cause, also when it ends first.
-  CHECK(result("[ $LIERE_RANK = 0 ] && exit 5; [ $LIERE_RANK = 1 ] && { trap '' TERM; sleep 0.2; exit 6; }; exit 5") == 6);
+  const auto ready = (folder.path() / "ready").string();
+  CHECK(result("[ $LIERE_RANK = 1 ] && { trap '' TERM; echo >" + ready + "; sleep 0.2; exit 6; }; until [ -e " + ready +
+               " ]; do sleep 0.01; done; exit 5") == 6);
+  CHECK(result("[ $LIERE_RANK = 1 ] && exec sleep 20; exit 5") == 5);  // who was ended because of it is no cause either
   CHECK(result("[ $LIERE_RANK = 2 ] && kill -9 $$; exec sleep 20") == 137);
   CHECK_THAT(text_of(log), Catch::Contains("rank 2 of 3 was ended by signal 9 (Killed)"));
 }
@@ -136,5 +139,6 @@ TEST_CASE("local ranks: the option that asks for them is left out of their argum
   std::string words[] = {"liere-train", "--ranks", "2", "--config", "a.yaml", "--gpus=3", "seed=1"};
   std::vector<char*> argv;
   for (auto& word : words) argv.push_back(word.data());
-  CHECK(arguments_without(static_cast<int>(argv.size()), argv.data(), {"--ranks", "--gpus"}) == std::vector<std::string>{"liere-train", "--config", "a.yaml", "seed=1"});
+  CHECK(arguments_without(static_cast<int>(argv.size()), argv.data(), {"--ranks", "--gpus"}) ==
+        std::vector<std::string>{"liere-train", "--config", "a.yaml", "seed=1"});
 }

@@ -88,7 +88,7 @@ TEST_CASE("step records: two at most, in order, of their own lengths", "[lagged]
     CHECK(records.take() == std::vector<double>{base + 4, base + 5, base + 6, base + 7});
     CHECK(records.waiting() == 0);
   }
-  CHECK_THROWS_AS(records.put(torch::zeros({5}, torch::kFloat64)), Error);
+  CHECK_THROWS_AS(records.put(torch::zeros({StepRecords::kLongest + 1}, torch::kFloat64)), Error);
   CHECK_THROWS_AS(records.put(torch::zeros({3}, torch::kFloat32)), Error);
 }
 
