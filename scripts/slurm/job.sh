@@ -81,10 +81,10 @@ finish() {
     say "not started again after $restarts restarts (LIERE_MAX_RESTARTS): submit the same line to go on"
     exit 1
   fi
-  asked_by=''
+  trap 'exit 0' TERM # so does SLURM end this shell once it has requeued the job
   if scontrol requeue "$SLURM_JOB_ID"; then
     say 'requeued: goes on from the newest checkpoint'
-    for _ in $(seq 60); do sleep 1; done # SLURM ends this shell
+    for _ in $(seq 60); do sleep 1; done
     exit 0
   fi
   say "SLURM did not requeue job $SLURM_JOB_ID (above it says why): submit the same line to go on"

@@ -64,7 +64,7 @@ sbatch_options() {
   [ -z "$LIERE_QOS" ] || options+=(--qos="$LIERE_QOS")
   [ -z "$LIERE_CONSTRAINT" ] || options+=(--constraint="$LIERE_CONSTRAINT")
   [ -z "$LIERE_MEMORY_PER_NODE" ] || options+=(--mem="$LIERE_MEMORY_PER_NODE")
-  options+=("${LIERE_SBATCH_OPTIONS[@]}" "${more[@]}")
+  options+=("${signal[@]}" "${LIERE_SBATCH_OPTIONS[@]}" "${more[@]}")
 }
 
 # submit SBATCH_ARGUMENT...: prints the line; sets job to the number of the job
@@ -79,14 +79,14 @@ submit() {
 
 [ -n "$dry_run" ] || command -v sbatch >/dev/null || die "there is no sbatch here: run this where you submit jobs, or see what it would submit with --dry-run."
 [ -n "$dry_run" ] || mkdir -p "$folder/logs"
-dependency=() array=() signal=--signal=B:USR1@$LIERE_SIGNAL_SECONDS
+dependency=() array=() signal=(--signal="B:USR1@$LIERE_SIGNAL_SECONDS")
 [ -z "$after" ] || dependency=(--dependency="afterok:$after" --kill-on-invalid-dep=yes)
 case $kind in
   train)
     [ $# -gt 0 ] || die "submit.sh train needs the arguments of liere-train, for example --config cifar100_liere.yaml."
     name=${name:-liere}
     sbatch_options "$nodes" "$gpus" "%x-%j.log"
-    submit "${options[@]}" "$signal" --job-name="$name" "${dependency[@]}" "$home/scripts/slurm/train.sbatch" "$@"
+    submit "${options[@]}" --job-name="$name" "${dependency[@]}" "$home/scripts/slurm/train.sbatch" "$@"
     next=afterok
     ;;
   sweep)
@@ -100,11 +100,12 @@ case $kind in
     [ -n "$dry_run" ] || cp "$list" "$kept"
     array=(--array="0-$((count - 1))%$LIERE_PARALLEL_RUNS")
     sbatch_options "$nodes" "$gpus" "%x-%A_%a.log"
-    submit "${options[@]}" "$signal" "${array[@]}" --job-name="$name" "${dependency[@]}" "$home/scripts/slurm/sweep.sbatch" "$kept" "$@"
+    submit "${options[@]}" "${array[@]}" --job-name="$name" "${dependency[@]}" "$home/scripts/slurm/sweep.sbatch" "$kept" "$@"
     next=aftercorr
     ;;
   evaluate)
     [ $# -gt 0 ] || die "submit.sh evaluate needs a run folder, or job:NUMBER for the run that this job trains."
+    signal=()
     sbatch_options 1 "$((gpus > 0))" "%x-%j.log"
     submit "${options[@]}" --job-name="${name:-liere-eval}" "${dependency[@]}" "$home/scripts/slurm/evaluate.sbatch" "$@"
     ;;
@@ -112,6 +113,7 @@ esac
 if [ -n "$tests" ]; then
   log=%x-%j.log
   [ ${#array[@]} = 0 ] || log=%x-%A_%a.log
+  signal=()
   sbatch_options 1 "$((gpus > 0))" "$log"
   submit "${options[@]}" "${array[@]}" --job-name="$name-eval" --dependency="$next:$job" --kill-on-invalid-dep=yes "$home/scripts/slurm/evaluate.sbatch" "job:$job" --test "$tests"
 fi
