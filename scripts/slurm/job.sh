@@ -8,11 +8,12 @@ die() { # die CODE SENTENCE
   exit "$1"
 }
 
-# The shell must outlive the signals from its first moment: it notes them, and passes them on once there is somebody to pass them to.
+# The shell must outlive the signals from its first moment: it notes them, and passes them on once there is somebody to pass them to. Always as SIGUSR1, which
+# means the same to liere-train: srun forwards that one, and takes SIGTERM as an order to end the step itself.
 asked_by='' step=''
 on_signal() {
   asked_by=$1
-  if [ -n "$step" ]; then kill -"$1" "$step" 2>/dev/null || true; fi
+  if [ -n "$step" ]; then kill -USR1 "$step" 2>/dev/null || true; fi
 }
 trap 'on_signal USR1' USR1
 trap 'on_signal TERM' TERM
@@ -47,7 +48,7 @@ begin() { # begin NAME: sets program
 # run_step [SRUN_OPTION...] -- COMMAND...: in the background, so that this shell hears signals meanwhile; sets code to srun's exit code, the highest of all
 # processes. 75 stands also for a step that a stop signal ended before the program could take it.
 run_step() {
-  local options=(--kill-on-bad-exit=0 --wait=60)
+  local options=(--kill-on-bad-exit=0 --wait="$LIERE_WAIT_SECONDS")
   # Since SLURM 22.05 srun no longer inherits this from sbatch. A rank that is gone is for the others to notice (exit 5); --wait ends what does not.
   [ -z "${SLURM_CPUS_PER_TASK:-}" ] || options+=(--cpus-per-task="$SLURM_CPUS_PER_TASK")
   while [ "$1" != -- ]; do options+=("$1") && shift; done
@@ -56,7 +57,7 @@ run_step() {
   if [ -n "$asked_by" ]; then return; fi
   srun "${options[@]}" "${LIERE_CONTAINER[@]}" "$@" &
   step=$!
-  if [ -n "$asked_by" ]; then kill -"$asked_by" "$step"; fi
+  if [ -n "$asked_by" ]; then kill -USR1 "$step"; fi
   while true; do
     code=0
     wait "$step" || code=$?
@@ -75,8 +76,8 @@ finish() {
   local restarts=${SLURM_RESTART_COUNT:-0}
   say "$(date '+%F %T') exit code $1${asked_by:+ after SIG$asked_by}"
   if [[ " $LIERE_REQUEUE_CODES " != *" $1 "* ]]; then exit "$1"; fi
-  # Who was told to end by SIGTERM was cancelled, preempted or over its limit: to ask for another start is not for this script.
-  if [ "$asked_by" = TERM ]; then exit "$1"; fi
+  # SIGTERM to this shell: the time limit, or somebody cancelled the job, which 'scontrol requeue' would revive.
+  if [ "$asked_by" = TERM ] && ! scontrol show job "$SLURM_JOB_ID" | grep -q 'Reason=TimeLimit '; then exit "$1"; fi
   if [ "$restarts" -ge "$LIERE_MAX_RESTARTS" ]; then
     say "not started again after $restarts restarts (LIERE_MAX_RESTARTS): submit the same line to go on"
     exit 1

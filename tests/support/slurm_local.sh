@@ -91,7 +91,7 @@ slurm_down() {
   folder=$(realpath -m "$1")
   # The processes of a job outlive slurmd: they go first.
   if [ -s "$folder/slurmctld.pid" ]; then
-    timeout 5 scancel --quiet --user="$(id -un)" 2>/dev/null
+    timeout 5 scancel --quiet --user="$(id -un)" 2>/dev/null || true
     for _ in $(seq 40); do
       [ -n "$(timeout 5 squeue -h -t running,completing,suspended 2>/dev/null)" ] || break
       sleep 0.5
@@ -100,11 +100,11 @@ slurm_down() {
   for file in "$folder"/slurmd.n*.pid "$folder/slurmctld.pid" "$folder/munged.pid"; do
     [ -s "$file" ] || continue
     pid=$(<"$file")
-    kill "$pid" 2>/dev/null
+    kill "$pid" 2>/dev/null || true # one may be gone
     for _ in $(seq 40); do
       kill -0 "$pid" 2>/dev/null || break
       sleep 0.25
     done
-    if kill -0 "$pid" 2>/dev/null; then kill -KILL "$pid"; fi
+    if kill -KILL "$pid" 2>/dev/null; then echo "$file: ended by SIGKILL"; fi
   done
 }
