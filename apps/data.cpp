@@ -29,8 +29,8 @@ DataKeys read_keys(const Options& options) { return read_data_keys(load_config(f
 
 void browse(const Options& options) {
   const DataKeys keys = read_keys(options);
-  const auto dataset = make_dataset(keys.data.dataset, options.split == "train" ? Split::kTrain : Split::kTest);
-  const auto recipe = options.augmented ? make_train_recipe(keys.augment, keys.input_size) : nullptr;
+  const auto dataset = make_dataset(keys.data.dataset, options.split == "train" ? Split::kTrain : options.split == "test" ? Split::kTest : Split::kValidation);
+  const auto recipe = options.augmented ? make_train_recipe(keys.data.dataset, keys.augment, keys.input_size) : nullptr;
   write_png(options.output, contact_sheet(*dataset, options.first, options.count, recipe.get(), keys.seed));
   std::printf("%s\nwritten to %s: %s samples from number %ld on\n", dataset->describe().c_str(), options.output.c_str(), options.augmented ? "augmented" : "stored", long(options.first));
 }
@@ -48,7 +48,7 @@ int main(int argc, char** argv) {
   app.footer("Example:\n  liere-data browse --config arrows_demo_liere.yaml --count 16 --output samples.png");
   app.require_subcommand(1);
   CLI::App* browse_command = app.add_subcommand("browse", "write a PNG with samples and their class names");
-  browse_command->add_option("--split", options.split, "train or test")->check(CLI::IsMember({"train", "test"}))->capture_default_str();
+  browse_command->add_option("--split", options.split, "train, test, or validation where the data have one")->check(CLI::IsMember({"train", "test", "validation"}))->capture_default_str();
   browse_command->add_option("--count", options.count, "samples to show")->check(CLI::Range(1, 1024))->capture_default_str();
   browse_command->add_option("--first", options.first, "index of the first sample")->check(CLI::NonNegativeNumber)->capture_default_str();
   browse_command->add_option("--output", options.output, "file to write")->capture_default_str();

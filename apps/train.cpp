@@ -5,6 +5,7 @@
 #include "core/check.h"
 #include "core/allocator.h"
 #include "core/signals.h"
+#include "launch/local_ranks.h"
 #include "train/dry_run.h"
 #include "train/trainer.h"
 
@@ -17,6 +18,7 @@ int run(int argc, char** argv) {
   app.footer("Example:\n  liere-train --config arrows_demo_liere.yaml train.epochs=2 optimizer.lr=3e-4\n\nEvery key is listed in docs/configs.md; --print-config shows all values and where they come from.");
   std::string config, output, dry_run;
   std::vector<std::string> overrides;
+  int64_t processes = 0;
   bool resume = false, force = false, print_config = false, reference = false;
   app.add_option("-c,--config", config, "configuration: a path, or a name looked for in . and configs/");
   app.add_option("-o,--output", output, "run folder (default: runs/<config>_seed<seed>)");
@@ -25,6 +27,7 @@ int run(int argc, char** argv) {
   app.add_flag("--print-config", print_config, "print the resolved configuration with the origin of every value, and stop");
   app.add_flag("--dry-run{model}", dry_run, "print parameters, FLOPs, memory and steps, and stop; --dry-run=step opens the data and runs one step");
   app.add_flag("--config-reference", reference, "print every configuration key with its meaning (Markdown), and stop");
+  app.add_option("--ranks,--gpus", processes, "train in this many processes of this machine, each with a GPU or its share of the processors (default: as torchrun's or SLURM's environment says, else one)")->check(CLI::Range(1, 1024));
   app.add_option("overrides", overrides, "configuration keys, as in train.epochs=2")->type_name("KEY=VALUE");
   try {
     app.parse(argc, argv);
@@ -50,8 +53,11 @@ int run(int argc, char** argv) {
     return 0;
   }
   if (dry_run.empty()) check_output_folder(experiment.config.output);
-  const auto device = open_device(experiment.config);
-  Trainer trainer(experiment, device);
+  if (processes > 0 && !environment_variable("LIERE_RANK")) return run_local_ranks(processes, arguments_without(argc, argv, {"--ranks", "--gpus"}));
+  const auto place = find_place(environment_variable);
+  const auto device = open_device(experiment.config, place);
+  Ranks ranks(place, device, experiment.config.distributed);
+  Trainer trainer(experiment, device, &ranks);
   if (dry_run == "step") {
     std::cout << dry_run_report(experiment.config) << describe_step(trainer.step_once());
     return 0;

@@ -11,7 +11,7 @@ if [ $# -gt 0 ]; then sed -n '2,5s/^# //p' "$0"; [[ $1 == --help || $1 == -h ]] 
 # Tools count as installed wherever they come from; libraries must be Debian's packages.
 tools=(cmake:cmake ninja:ninja-build g++:g++ ccache:ccache git:git python3:python3 gnuplot:gnuplot-nox strace:strace)
 libraries=(ca-certificates libyaml-cpp-dev libspdlog-dev libcli11-dev catch2 nlohmann-json3-dev libxxhash-dev libpng-dev zlib1g-dev libjpeg-dev libopencv-core-dev libopencv-imgproc-dev libboost-context-dev
-  libavformat-dev libavcodec-dev libswscale-dev libavutil-dev libarchive-dev libdcmtk-dev)
+  libavformat-dev libavcodec-dev libswscale-dev libavutil-dev libarchive-dev libdcmtk-dev libssl-dev)
 
 # The NVIDIA wheels that libtorch_cpu.so itself loads (libcudart, libcupti), where there is no nvcc; with nvcc pip brings all that torch depends on.
 cpu_wheels=("torch==$torch_version" nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)

@@ -2,8 +2,8 @@
 # Breaks runs on purpose - kills, full disks, stray signals, frozen predecessors - and checks that nothing is lost: the counts of docs/reliability.md.
 # usage: scripts/soak.sh [--ci | --share N] [--only K1,K15,...] [--bin FOLDER] [--work FOLDER]
 #   --ci     a few of each in about four minutes on two cores; without it the full counts (hours); --share N does 1/N of their kills, signals and seconds
-#   --only   these faults alone: K1 K2 K3 K4 K10 K12 K13 K15 K16 C5 C6 I4 I5 fuzz
-#   --bin    folder of liere-train, checkpoint_tool and fuzz_* (default: the newest build/*/bin)     --work   where runs go (default: a new folder, removed if all is good)
+#   --only   these faults alone: K1 K2 K3 K4 K10 K12 K13 K15 K16 C5 C6 I4 I5 I9 fuzz
+#   --bin    folder of liere-train, liere-data, checkpoint_tool, make_volumes and fuzz_* (default: the newest build/*/bin)     --work   where runs go (default: a new folder, removed if all is good)
 # Some faults need strace, some root (mounts, chattr): what cannot be done here says 'skipped: ...'. Exit code 1 when anything was bad.
 set -uo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -476,6 +476,53 @@ I5() { # changed DICOM files: native ones read in process, compressed ones in th
   done
 }
 
+I9() { # liere-data prepare killed at a random time, or stopped by SIGINT: no cached volume is torn, and the same command ends as if nothing had happened
+  local kills=0 stops=0 wanted began ms code signal
+  # A shell starts its background jobs with SIGINT ignored.
+  local prepare=(env --default-signal=INT liere-data prepare rsna --from i9/from --salt-file i9/salt --size '16,64,64' --workers 2)
+  [ -x "$bin/make_volumes" ] || { skip 'make_volumes is not built (LIERE_DICOM)'; return; }
+  wanted=$(count 5 200)
+  rm -rf i9 && mkdir i9 && head -c 32 /dev/zero >i9/salt
+  make_volumes i9/from 60
+  began=$(date +%s%N)
+  if ! "${prepare[@]}" --root i9/whole >out.txt 2>&1; then bad 'the undisturbed prepare'; return; fi
+  ms=$((($(date +%s%N) - began) / 1000000))
+  while [ $kills -lt "$wanted" ]; do
+    signal=KILL
+    [ $((RANDOM % 5)) != 0 ] || signal=INT
+    "${prepare[@]}" --root i9/root >out.txt 2>&1 </dev/null &
+    pid=$!
+    random_sleep $ms
+    kill -$signal "$pid" 2>/dev/null
+    code=0
+    wait "$pid" 2>/dev/null || code=$?
+    case $code in
+      137 | 75 | 130) # 130: the program was still being loaded
+        kills=$((kills + 1))
+        [ $code = 137 ] || stops=$((stops + 1))
+        judge 'a volume is torn, or the manifest of an unfinished root' whole_volumes
+        continue
+        ;;
+      0) ;;
+      *) bad "exit code $code" && rm -rf i9/root && continue ;;
+    esac
+    as_whole || bad 'the prepared root differs from the undisturbed one'
+    rm -rf i9/root
+  done
+  "${prepare[@]}" --root i9/root >out.txt 2>&1
+  judge 'the prepared root differs from the undisturbed one' as_whole
+  note="$stops by SIGINT; an undisturbed prepare takes $ms ms"
+}
+whole_volumes() { # each is the undisturbed one's, byte for byte
+  local path
+  for path in i9/root/volumes/* i9/root/manifest.json; do
+    case $path in
+      *.hu | *.json) [ ! -e "$path" ] || cmp -s "$path" "i9/whole/${path#i9/root/}" || return 1 ;;
+    esac
+  done
+}
+as_whole() { diff -r -q -x prepare.journal i9/whole i9/root >out.txt; }
+
 fuzz() { # each target for a while; libFuzzer's where it was built (build/fuzz)
   local target name seconds executable
   seconds=$(count 20 600)
@@ -504,7 +551,7 @@ as_undisturbed again || bad 'two undisturbed runs differ'
 if [ $bad_count -gt 0 ]; then exit 1; fi
 
 total_bad=0
-for fault in K1 K2 K3 K4 K10 K12 K13 K15 K16 C5 C6 I4 I5 fuzz; do
+for fault in K1 K2 K3 K4 K10 K12 K13 K15 K16 C5 C6 I4 I5 I9 fuzz; do
   if [ -n "$only" ] && [[ $only != *,$fault,* ]]; then continue; fi
   done_count=0 bad_count=0 note='' began=$SECONDS
   $fault

@@ -131,7 +131,7 @@ class StepLoop {
     clock_.part_begins();
     const auto rotations = model_->position().rotations(grid_, /*with_gradient=*/true);
     clock_.part_ends();
-    loss_ = micro_step(model_, config_, device_, batch_, rotations, {}, number_++, config_.train.batch_size);
+    loss_ = micro_step(model_, config_, device_, batch_, rotations, {}, number_++, 1.0 / static_cast<double>(config_.train.batch_size));
     clock_.part_begins();
     model_->position().accumulate_gradients(rotations, grid_);
     clock_.part_ends();

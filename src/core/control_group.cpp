@@ -47,13 +47,19 @@ std::optional<double> processor_quota(const fs::path& root) {
   return smallest;
 }
 
+namespace {
+int64_t sharing_processes = 1;
+}
+
+void share_processors(int64_t processes) { sharing_processes = std::max<int64_t>(processes, 1); }
+
 int64_t usable_processors(const fs::path& root) {
   cpu_set_t set;
   CPU_ZERO(&set);
   // Fails on machines with more than 1024 processors.
   int64_t processors = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : static_cast<int64_t>(std::thread::hardware_concurrency());
   if (const auto quota = processor_quota(root)) processors = std::min(processors, static_cast<int64_t>(std::ceil(*quota)));
-  return std::max<int64_t>(processors, 1);
+  return std::max<int64_t>(processors / sharing_processes, 1);
 }
 
 }  // namespace liere

@@ -18,7 +18,10 @@ std::vector<std::filesystem::path> control_group_folders(const std::filesystem::
 /// Processors' worth of time that the process's groups grant, the tightest of them; nullopt: unlimited.
 std::optional<double> processor_quota(const std::filesystem::path& root = "/");
 
-/// Processors that this process can keep busy: its affinity mask, and no more than the quota rounded up; at least 1.
+/// From now on usable_processors() is what is there divided by this: so many processes like this one share the machine. Before threads start.
+void share_processors(int64_t processes);
+
+/// Processors that this process can keep busy: its affinity mask, and no more than the quota rounded up, its share of them; at least 1.
 int64_t usable_processors(const std::filesystem::path& root = "/");
 
 }  // namespace liere

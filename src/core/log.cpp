@@ -20,6 +20,8 @@
 namespace liere {
 namespace {
 
+int64_t log_rank = 0;  // set before threads start
+
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kRedrawInterval = std::chrono::milliseconds(100);
@@ -78,8 +80,11 @@ std::string shortened(std::string text, size_t columns) {
 
 }  // namespace
 
-void log_info(const std::string& line) { put(spdlog::level::info, line); }
-void log_warning(const std::string& line) { put(spdlog::level::warn, std::string("warning: ").append(line)); }
+void log_info(const std::string& line) {
+  if (log_rank == 0) put(spdlog::level::info, line);
+}
+void log_warning(const std::string& line) { put(spdlog::level::warn, (log_rank > 0 ? "rank " + std::to_string(log_rank) + ": warning: " : "warning: ") + line); }
+void set_log_rank(int64_t rank) { log_rank = rank; }
 
 void open_log_file(const std::filesystem::path& path) {
   close_log_file();

@@ -11,6 +11,8 @@ namespace liere {
 /// Lines go to stderr ("warning: ..." and "error: ..." carry their word) and, once a file is opened, with time stamps to the file as well.
 void log_info(const std::string& line);
 void log_warning(const std::string& line);
+/// In rank `rank` of several: lines of information are not shown (rank 0 shows them), warnings are, with "rank 2: " before them.
+void set_log_rank(int64_t rank);
 /// Appends to `path` (the run folder's log.txt) from now on, every line flushed. Throws Error(kFailure) when it cannot be opened.
 void open_log_file(const std::filesystem::path& path);
 void close_log_file();

@@ -1,9 +1,14 @@
 #include "core/machine.h"
 
+#include <unistd.h>
+#include <xxhash.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <numeric>
 #include <thread>
 #include <vector>
@@ -125,6 +130,20 @@ std::optional<int64_t> peak_memory() {
   }
   std::fclose(status);
   return bytes;
+}
+
+std::string program_digest() {
+  std::ifstream file("/proc/self/exe", std::ios::binary);
+  if (!file) return "";
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(XXH3_64bits(bytes.data(), bytes.size())));
+  return text;
+}
+
+std::string host_name() {
+  char host[256] = {};
+  return ::gethostname(host, sizeof host - 1) == 0 ? host : "this host";
 }
 
 }  // namespace liere

@@ -31,4 +31,10 @@ inline double model_flop_share(double multiply_adds, double samples_per_second, 
 /// The most memory the process has held so far (VmHWM), in bytes; nullopt where /proc does not tell.
 std::optional<int64_t> peak_memory();
 
+/// XXH3 of this program's own file, 16 hexadecimal digits; empty where it cannot be read.
+std::string program_digest();
+
+/// The machine's own name; "this host" where it does not tell.
+std::string host_name();
+
 }  // namespace liere

@@ -1,6 +1,7 @@
 // Configuration of augmentation: what the YAML key `augment` holds.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -105,6 +106,26 @@ template <class V> void fields(V& v, ClipSamplingConfig& c) {
   v("crops", c.crops, "evaluation: crops per clip along the longer side", between(1, 16).not_identity());
 }
 
+/// CT volumes in Hounsfield units: one draw for all slices, each part off by default.
+struct VolumeAugmentConfig {
+  double rotation = 0;
+  std::vector<double> scale = {1, 1};
+  double shift = 0;
+  double flip = 0;
+  double window_level = 0, window_width = 0;
+  double noise = 0;
+  bool operator==(const VolumeAugmentConfig&) const = default;
+};
+template <class V> void fields(V& v, VolumeAugmentConfig& c) {
+  v("rotation", c.rotation, "turn in the plane of the slices, drawn from -r to r degrees", between(0, 180));
+  v("scale", c.scale, "smallest and largest magnification in the plane of the slices (above 1 what is seen grows)");
+  v("shift", c.shift, "shift in the plane of the slices, of rows and of columns each drawn from -s to s of the volume's rows and columns", between(0, 1));
+  v("flip", c.flip, "probability that left and right change places", between(0, 1));
+  v("window_level", c.window_level, "Hounsfield units added to the level of all windows, drawn from -l to l", between(0, 2000));
+  v("window_width", c.window_width, "factor of the width of all windows, drawn from 1 - w to 1 + w", from_until(0, 1));
+  v("noise", c.noise, "standard deviation, in Hounsfield units, of normal noise of its own in every voxel", between(0, 2000));
+}
+
 /// Augmentation of training pictures, and what evaluation shows; both share the normalisation and the resize filter.
 struct AugmentConfig {
   RandAugmentConfig rand_augment;
@@ -119,6 +140,8 @@ struct AugmentConfig {
   ResizeFilter resize = ResizeFilter::kBilinear;
   EvaluationViewConfig evaluation;
   ClipSamplingConfig clip;
+  std::vector<std::string> windows = {"40/80", "80/200", "600/2800"};  // brain, subdural, bone
+  VolumeAugmentConfig volume;
 };
 template <class V> void fields(V& v, AugmentConfig& c) {
   v("rand_augment", c.rand_augment, "RandAugment");
@@ -133,6 +156,8 @@ template <class V> void fields(V& v, AugmentConfig& c) {
   v("resize", c.resize, "antialiased filter where a picture must be resized: bilinear or bicubic");
   v("evaluation", c.evaluation, "what evaluation shows of a picture whose size is not the input's");
   v("clip", c.clip, "videos: which frames are a clip, and the views of evaluation");
+  v("windows", c.windows, "CT volumes: windows as \"LEVEL/WIDTH\" in Hounsfield units, one input channel each (default: brain, subdural, bone)");
+  v("volume", c.volume, "CT volumes: training augmentation, one draw for all slices");
 }
 
 }  // namespace liere

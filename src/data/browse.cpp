@@ -52,6 +52,15 @@ Frames frame_of(const Frames& clip, int64_t t) {
   return frame;
 }
 
+Frames chosen_frames(const Frames& clip, const std::vector<int64_t>& indices) {
+  FrameShape shape = clip.shape();
+  shape.frames = static_cast<int64_t>(indices.size());
+  Frames frames(PixelType::kU8, shape);
+  const auto bytes = frames.size_bytes() / indices.size();
+  for (size_t t = 0; t < indices.size(); ++t) std::memcpy(frames.u8() + t * bytes, clip.u8() + static_cast<size_t>(indices[t]) * bytes, bytes);
+  return frames;
+}
+
 constexpr int64_t kStripFrames = 8;
 
 /// Frames of a video of `count`, the first and the last among them.
@@ -65,6 +74,24 @@ std::string strip_caption(const std::string& name, const std::vector<int64_t>& f
   std::string text = name + ": frames";
   for (const int64_t frame : frames) text += " " + std::to_string(frame);
   return text + " of " + std::to_string(count);
+}
+
+/// An int16 volume in the brain's window, as 8-bit frames.
+Frames windowed(const Frames& volume) {
+  constexpr double kLevel = 40, kWidth = 80;
+  FrameShape shape = volume.shape();
+  Frames frames(PixelType::kU8, shape);
+  for (int64_t i = 0; i < shape.elements(); ++i)
+    frames.u8()[i] = static_cast<uint8_t>(std::lround(std::clamp((volume.i16()[i] - (kLevel - kWidth / 2)) / kWidth, 0.0, 1.0) * 255));
+  return frames;
+}
+
+std::string class_caption(const Dataset& dataset, const SourceInfo& info) {
+  if (!dataset.multi_label()) return info.label < 0 ? "no label" : dataset.class_names()[info.label];
+  std::string names;
+  for (size_t c = 0; c < info.targets.size(); ++c)
+    if (info.targets[c] > 0.5f) names += (names.empty() ? "" : ", ") + dataset.class_names()[c];
+  return info.label < 0 ? "no label" : names.empty() ? "none" : names;
 }
 
 }  // namespace
@@ -133,7 +160,13 @@ Frames contact_sheet(const Dataset& dataset, int64_t first, int64_t count, const
     else if (info.shape.frames > 1) plan.request.frames = spread_frames(info.shape.frames);
     Frames frames = source->decode(plan.request);
     if (recipe) frames = picture_of(plan, std::move(frames), *recipe, info.name);
-    captions.push_back(dataset.class_names()[info.label]);
+    else if (frames.type() == PixelType::kI16) frames = windowed(frames);
+    captions.push_back(class_caption(dataset, info));
+    // Of a recipe that takes a volume whole, some slices are shown.
+    if (recipe && plan.request.frames.empty() && frames.shape().frames > kStripFrames) {
+      plan.request.frames = spread_frames(frames.shape().frames);
+      frames = chosen_frames(frames, plan.request.frames);
+    }
     if (frames.shape().frames > 1 && frames.type() == PixelType::kU8) {
       strips = true;
       captions.back() = strip_caption(captions.back(), plan.request.frames, info.shape.frames);

@@ -101,7 +101,26 @@ template <class V> void fields(V& v, Ucf101Config& c) {
   v("cache", c.cache, "folder with decoded frames that liere-data prepare ucf101 --cache makes (default: videos are decoded each time)", not_identity());
 }
 
-using DatasetConfig = std::variant<Cifar100Config, Cifar10Config, ArrowsConfig, ImagenetConfig, FolderConfig, Ucf101Config>;
+/// Which labels of a volume are classes. any: the first of the manifest, yes or no; all: each a yes or no of its own.
+enum class VolumeLabels { kAny, kAll };
+template <> struct EnumNames<VolumeLabels> {
+  static constexpr std::pair<VolumeLabels, std::string_view> values[] = {{VolumeLabels::kAny, "any"}, {VolumeLabels::kAll, "all"}};
+};
+
+/// CT volumes that liere-data prepare rsna or prepare volumes made.
+struct VolumesConfig {
+  static constexpr auto kind = "volumes";
+  std::string root = "data/rsna";
+  std::optional<int64_t> fold;
+  VolumeLabels labels = VolumeLabels::kAny;
+};
+template <class V> void fields(V& v, VolumesConfig& c) {
+  v("root", c.root, "folder that liere-data prepare rsna or prepare volumes made (manifest.json and volumes/)", not_identity());
+  v("fold", c.fold, "validation is this fold of the manifest's, and training all others, in place of its validation part (the test part stays)", between(0, 999));
+  v("labels", c.labels, "any (two classes: the first label, negative or positive) or all (every label a yes or no of its own)");
+}
+
+using DatasetConfig = std::variant<Cifar100Config, Cifar10Config, ArrowsConfig, ImagenetConfig, FolderConfig, Ucf101Config, VolumesConfig>;
 
 /// The key `data`: the data set, by its kind, and what of it is trained on.
 struct DataConfig {

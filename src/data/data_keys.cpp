@@ -21,7 +21,7 @@ DataKeys read_data_keys(const ConfigNode& root) {
   if (const ConfigNode* model = root.find("model")) read_key(model->find("input_size"), "model.input_size", keys.input_size, at_least(1));
   if (keys.input_size.size() != 2 && keys.input_size.size() != 3)
     throw ConfigError("model.input_size has " + std::to_string(keys.input_size.size()) +
-                      " axes, expected [rows, columns] of pictures or [frames, rows, columns] of clips.");
+                      " axes, expected [rows, columns] of pictures or [frames, rows, columns] of clips and volumes.");
   return keys;
 }
 

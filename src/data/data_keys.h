@@ -11,7 +11,7 @@ struct DataKeys {
   DataConfig data;
   AugmentConfig augment;
   uint64_t seed = 0;
-  std::vector<int64_t> input_size = {32, 32};  // model.input_size: [rows, columns], or [frames, rows, columns] of clips
+  std::vector<int64_t> input_size = {32, 32};  // model.input_size: [rows, columns], or [frames, rows, columns] of clips and volumes
 };
 
 /// Strict within `data` and `augment`. Throws ConfigError also when there is no key `data` or model.input_size has not two or three axes.

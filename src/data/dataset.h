@@ -38,7 +38,7 @@ class Dataset {
   virtual ~Dataset() = default;
   virtual int64_t size() const = 0;
   virtual std::unique_ptr<Source> open(int64_t index) const = 0;
-  /// Label without decoding.
+  /// Label without decoding; -1 where it is not known, which only predictions can use.
   virtual int64_t label(int64_t index) const = 0;
   virtual const std::vector<std::string>& class_names() const = 0;
   /// Whether each class is a yes or no of its own, given by SourceInfo::targets, in place of one label per sample.
@@ -47,12 +47,14 @@ class Dataset {
   virtual std::string group(int64_t index) const { return {}; }
   /// One line for the log: "CIFAR-100 train: 50,000 images 32x32, 100 classes, md5 ... (official)".
   virtual std::string describe() const = 0;
+  /// What is said beside the counts, a line each: what a majority vote reaches, spacings. For people.
+  virtual std::vector<std::string> notes() const { return {}; }
   /// Whether the samples are encoded files, of which only decoding each tells that it is sound.
   virtual bool encoded() const { return false; }
   /// Reads what opening did not and compares with the published data: one sentence for each difference, none when all is as published.
   virtual std::vector<std::string> verify() const { return {}; }
 };
 
-enum class Split { kTrain, kTest };
+enum class Split { kTrain, kTest, kValidation };  // the last only of data that have such a part (has_validation)
 
 }  // namespace liere

@@ -58,6 +58,42 @@ Request spread_frames(int64_t frames) {
   return request;
 }
 
+/// Mean and deviation of the voxels of int16 volumes, in Hounsfield units.
+void read_voxels(const Dataset& dataset, DatasetStatistics& result) {
+  double count = 0;
+  int64_t sum = 0, squares = 0;  // exact: 2^63 holds a million volumes of these sizes
+  for (int64_t i = 0; i < result.pixel_samples; ++i) {
+    if (stop_requested()) throw Error(ExitCode::kStoppedEarly, std::string("Stopped by ") + stop_signal_name() + "; the statistics begin anew when the command is run again.");
+    const auto frames = dataset.open(i)->decode({});
+    for (int64_t v = 0; v < frames.shape().elements(); ++v) {
+      const int64_t value = frames.i16()[v];
+      sum += value;
+      squares += value * value;
+    }
+    count += static_cast<double>(frames.shape().elements());
+  }
+  const double mean = static_cast<double>(sum) / count;
+  result.mean = {mean};
+  result.std = {std::sqrt(std::max(0.0, static_cast<double>(squares) / count - mean * mean))};
+  result.hounsfield = true;
+}
+
+/// Positive samples of each class where each is a label of its own, else samples of each class.
+void count_labels(const Dataset& dataset, DatasetStatistics& result) {
+  result.class_counts.resize(result.class_names.size());
+  for (int64_t i = 0; i < result.size; ++i) {
+    const int64_t label = dataset.label(i);
+    if (label < 0) {
+      ++result.unknown;
+    } else if (dataset.multi_label()) {
+      const auto targets = dataset.open(i)->info().targets;
+      for (size_t c = 0; c < targets.size(); ++c) result.class_counts[c] += targets[c] > 0.5f;
+    } else {
+      ++result.class_counts[label];
+    }
+  }
+}
+
 /// The pixels of the samples that `result` says; fills its heights, widths and frames.
 Histograms read_pixels(const Dataset& dataset, DatasetStatistics& result) {
   Histograms histograms;
@@ -131,10 +167,14 @@ size_t verify_split(const Dataset& dataset, const InspectOptions& options, nlohm
 
 DatasetStatistics compute_statistics(const Dataset& dataset, int64_t pixel_samples) {
   DatasetStatistics result{.description = dataset.describe(), .size = dataset.size(), .class_names = dataset.class_names()};
-  result.class_counts.resize(result.class_names.size());
-  for (int64_t i = 0; i < result.size; ++i) ++result.class_counts[dataset.label(i)];
+  count_labels(dataset, result);
+  result.notes = dataset.notes();
 
   result.pixel_samples = std::min(pixel_samples, result.size);
+  if (result.pixel_samples > 0 && dataset.open(0)->decode({{0}, std::nullopt}).type() == PixelType::kI16) {
+    read_voxels(dataset, result);
+    return result;
+  }
   if (dataset.encoded() && result.pixel_samples < result.size) result.pixel_choice = "evenly spread";
   const auto histograms = read_pixels(dataset, result);
   for (const auto& histogram : histograms) {
@@ -153,8 +193,10 @@ std::string to_text(const DatasetStatistics& statistics) {
   if (statistics.pixel_samples > 0) {
     const std::string over =
         statistics.pixel_samples == statistics.size ? "all samples" : statistics.pixel_choice + " " + format_count(statistics.pixel_samples) + " samples";
-    text += "  mean " + decimals(statistics.mean) + "   std " + decimals(statistics.std) + "   (of p / 255, over " + over + ")\n";
+    text += "  mean " + decimals(statistics.mean) + "   std " + decimals(statistics.std) + "   (" + (statistics.hounsfield ? "Hounsfield units" : "of p / 255") + ", over " + over + ")\n";
   }
+  if (statistics.unknown > 0) text += "  " + format_count(statistics.unknown) + " samples without a label\n";
+  for (const auto& note : statistics.notes) text += "  " + note + "\n";
   const auto& h = statistics.heights;
   const auto& w = statistics.widths;
   if (!h.empty() || !w.empty()) {
@@ -176,7 +218,9 @@ nlohmann::ordered_json to_json(const DatasetStatistics& statistics) {
                                  {"columns", statistics.widths},
                                  {"frames", statistics.frames},
                                  {"mean", statistics.mean},
-                                 {"std", statistics.std}};
+                                 {"std", statistics.std},
+                                 {"unknown", statistics.unknown},
+                                 {"notes", statistics.notes}};
   for (size_t c = 0; c < statistics.class_names.size(); ++c)
     json["classes"].push_back({{"name", statistics.class_names[c]}, {"samples", statistics.class_counts[c]}});
   return json;
@@ -186,7 +230,8 @@ void inspect(const DatasetConfig& config, const InspectOptions& options) {
   nlohmann::ordered_json report;
   size_t problem_count = 0;
   CheckStates states;
-  for (const auto& [name, split] : {std::pair{"train", Split::kTrain}, std::pair{"test", Split::kTest}}) {
+  for (const auto& [name, split] : {std::pair{"train", Split::kTrain}, std::pair{"validation", Split::kValidation}, std::pair{"test", Split::kTest}}) {
+    if (split == Split::kValidation && !has_validation(config)) continue;
     const auto dataset = make_dataset(config, split);
     const auto statistics = compute_statistics(*dataset, options.pixel_samples);
     std::fputs(to_text(statistics).c_str(), stdout);

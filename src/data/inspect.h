@@ -17,7 +17,10 @@ struct DatasetStatistics {
   std::vector<std::string> class_names;
   std::vector<int64_t> class_counts;  // over all samples
   int64_t pixel_samples = 0;          // samples whose pixels were read
-  std::vector<double> mean, std;      // per channel, of p / 255; population deviation
+  std::vector<double> mean, std;      // per channel, of p / 255, of volumes in Hounsfield units; population deviation
+  bool hounsfield = false;            // mean and std are
+  int64_t unknown = 0;                // samples without a label
+  std::vector<std::string> notes;     // Dataset::notes()
   std::string pixel_choice = "the first";  // which pixel_samples: "the first", or "evenly spread" over sets whose classes lie one after the other
   /// Least, median and most rows and columns of the pixel_samples; empty where all have one size.
   std::vector<int64_t> heights, widths;
@@ -38,7 +41,7 @@ struct InspectOptions {
   std::string json;           // also write the figures to this file
 };
 
-/// Prints the statistics of both splits. With `verify` it lists what differs from the published data and which encoded pictures cannot be decoded (the first 20; all in
+/// Prints the statistics of all splits. With `verify` it lists what differs from the published data and which encoded pictures cannot be decoded (the first 20; all in
 /// the JSON), and throws DataError at the end if anything does; Error(kStoppedEarly) after a stop signal.
 void inspect(const DatasetConfig& config, const InspectOptions& options);
 

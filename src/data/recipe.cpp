@@ -33,13 +33,14 @@ Frames picture_of(const Plan& plan, Frames frames, const Recipe& recipe, const s
   const FrameShape shape = recipe.output_shape();
   std::vector<float> values(static_cast<size_t>(shape.elements()));
   plan.fill(frames, values.data());
-  Frames picture(PixelType::kU8, shape);
+  const int64_t shown = recipe.shown_channels();
+  Frames picture(PixelType::kU8, {shape.frames, shape.height, shape.width, shown});
   const int64_t plane = shape.elements() / shape.channels;
   const auto& normalization = recipe.normalization();
-  for (int64_t c = 0; c < shape.channels; ++c)
+  for (int64_t c = 0; c < shown; ++c)
     for (int64_t i = 0; i < plane; ++i) {
       const float value = (values[static_cast<size_t>(c * plane + i)] * normalization.std[c] + normalization.mean[c]) * 255.0f;
-      picture.u8()[i * shape.channels + c] = static_cast<uint8_t>(std::lround(std::clamp(value, 0.0f, 255.0f)));
+      picture.u8()[i * shown + c] = static_cast<uint8_t>(std::lround(std::clamp(value, 0.0f, 255.0f)));
     }
   return picture;
 }

@@ -32,12 +32,14 @@ class Recipe {
   virtual Plan plan(const SourceInfo& info, Rng rng, int64_t view) const = 0;
   virtual FrameShape output_shape() const = 0;
   virtual int64_t views() const { return 1; }
+  /// How many of the channels, the first ones, are a picture to look at: all of RGB; of a volume's windows one, as grey.
+  virtual int64_t shown_channels() const { return output_shape().channels; }
   virtual const Normalization& normalization() const = 0;
 };
 
 /// The model's input of one view: `frames` as plan.request asked for them -> out [C, T, H, W] of the recipe's output shape. `name` is the sample's, for messages.
 void fill_input(const Plan& plan, Frames frames, const Recipe& recipe, const std::string& name, float* out_CTHW);
-/// The same without finish_normalized, as 8-bit frames for people to look at: normalised values are turned back and rounded.
+/// The same without finish_normalized, as 8-bit frames of recipe.shown_channels() for people to look at: normalised values are turned back and rounded.
 Frames picture_of(const Plan& plan, Frames frames, const Recipe& recipe, const std::string& name);
 
 /// Frames u8 [T, H, W, C] -> float [C, T, H, W] (T is part of the layout also when it is 1).

@@ -16,6 +16,7 @@
 #include "core/log.h"
 #include "core/signals.h"
 #include "data/datasets/picture_index.h"
+#include "data/volumes/manifest.h"
 
 namespace liere {
 namespace {
@@ -168,6 +169,14 @@ DatasetConfig staged(ImagenetConfig config, const std::string& stage) {
 DatasetConfig staged(const ArrowsConfig&, const std::string&) { nothing_packed(ArrowsConfig::kind); }
 DatasetConfig staged(const FolderConfig&, const std::string&) { nothing_packed(FolderConfig::kind); }
 DatasetConfig staged(const Ucf101Config&, const std::string&) { nothing_packed(Ucf101Config::kind); }
+
+/// The manifest last: a copy that was cut off has none.
+DatasetConfig staged(const VolumesConfig& config, const std::string& stage) {
+  std::vector<StageFile> files;
+  for (const auto& entry : read_volume_manifest(config.root).entries) files.push_back({fs::path(config.root) / entry.file, entry.file});
+  files.push_back({fs::path(config.root) / "manifest.json", "manifest.json"});
+  return with_root(config, files, stage);
+}
 
 }  // namespace
 

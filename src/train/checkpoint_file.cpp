@@ -140,6 +140,10 @@ void write_checkpoint(const fs::path& path, const std::vector<safetensors::Tenso
   });
 }
 
+std::string text_of(const CheckpointInfo& info) { return json(metadata_of(info, json::object())).dump(); }
+
+CheckpointInfo info_of_text(const std::string& text) { return info_of(json::parse(text).get<std::map<std::string, std::string>>()); }
+
 void verify_checkpoint(const safetensors::File& file, const fs::path& path) {
   const auto& metadata = file.metadata();
   if (const auto format = metadata.find("format"); format == metadata.end() || format->second != kFormat)

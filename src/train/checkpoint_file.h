@@ -56,6 +56,10 @@ void verify_checkpoint(const safetensors::File& file, const std::filesystem::pat
 CheckpointInfo verified_info(const safetensors::File& file, const std::filesystem::path& path);
 CheckpointInfo read_checkpoint_info(const std::filesystem::path& path);
 
+/// The same as one text, for another process.
+std::string text_of(const CheckpointInfo& info);
+CheckpointInfo info_of_text(const std::string& text);
+
 /// RUN/checkpoints/step-NNNNNNNN.safetensors
 std::filesystem::path checkpoint_path(const std::filesystem::path& run, int64_t step);
 std::filesystem::path best_checkpoint_path(const std::filesystem::path& run);

@@ -12,6 +12,7 @@
 #include "data/loader.h"
 #include "models/autocast.h"
 #include "train/device_batches.h"
+#include "train/evaluation_parts.h"
 #include "train/eval/label_sets.h"
 #include "train/loader_options.h"
 
@@ -210,26 +211,70 @@ std::vector<int64_t> samples_to_evaluate(const Dataset& dataset, const Evaluatio
   return samples;
 }
 
+void add(Classification& sum, const Classification& part) {
+  sum.count += part.count;
+  sum.correct1 += part.correct1;
+  sum.correct5 += part.correct5;
+  sum.loss_sum += part.loss_sum;
+}
+
+template <class T> void append(std::vector<T>& all, const std::vector<T>& part) { all.insert(all.end(), part.begin(), part.end()); }
+
+/// The parts of all ranks in the batches' order; nullopt when one of them was stopped.
+std::optional<std::vector<EvaluationPart>> parts_of_all(std::vector<EvaluationPart> parts, bool stopped, Ranks& ranks) {
+  if (ranks.is_alone()) return stopped ? std::nullopt : std::optional(std::move(parts));
+  const auto everything = ranks.gather((stopped ? "s" : " ") + encode(parts), "the results of an evaluation");
+  parts.clear();
+  for (const auto& of_rank : everything) {
+    stopped |= of_rank.front() == 's';
+    decode(of_rank.substr(1), parts);
+  }
+  if (stopped) return std::nullopt;
+  std::sort(parts.begin(), parts.end(), [](const auto& a, const auto& b) { return a.batch < b.batch; });
+  return parts;
+}
+
+/// Puts the parts together, into `options` what was asked for.
+EvaluationSums together(const std::vector<EvaluationPart>& parts, int64_t views, const EvaluationOptions& options) {
+  EvaluationSums sums{{}, {}, views};
+  for (auto* rows : {options.rows, options.sample_rows})
+    if (rows) rows->clear();
+  if (options.scores) *options.scores = {};
+  for (const auto& part : parts) {
+    add(sums.views, part.views);
+    add(sums.samples, part.samples);
+    if (options.rows) append(*options.rows, part.rows);
+    if (options.sample_rows) append(*options.sample_rows, part.sample_rows);
+    if (!options.scores) continue;
+    options.scores->classes = part.scores.classes;
+    append(options.scores->samples, part.scores.samples);
+    append(options.scores->probability, part.scores.probability);
+    append(options.scores->targets, part.scores.targets);
+  }
+  return sums;
+}
+
 }  // namespace
 
 std::optional<EvaluationSums> evaluate(Vit& model, const Dataset& dataset, const Recipe& recipe, const EvaluationOptions& options) {
   torch::NoGradGuard no_grad;
+  Ranks alone;
+  Ranks& ranks = options.ranks ? *options.ranks : alone;
   const auto grid = model->grid(spatial_size(recipe.output_shape(), model->config().axes()));
   const auto rotations = options.rotations ? *options.rotations : model->position().rotations(grid, /*with_gradient=*/false);
   const auto samples = samples_to_evaluate(dataset, options);
   const int64_t views = recipe.views(), items = static_cast<int64_t>(samples.size()) * views;
   Loader loader(dataset, recipe, /*seed=*/0, loader_options(options.loader, options.device),
-                evaluation_plan(samples, std::min(options.batch_size, items), /*rank=*/0, /*world=*/1, views));
+                evaluation_plan(samples, std::min(options.batch_size, items), ranks.rank(), ranks.size(), views));
 
   DeviceBatches batches(loader, options.device);
-  EvaluationSums sums{{}, {}, views};
-  for (auto* rows : {options.rows, options.sample_rows})
-    if (rows) rows->clear();
-  if (options.scores) *options.scores = {};
+  std::vector<EvaluationPart> parts;
+  Classification so_far;
+  bool stopped = false;
   std::optional<ProgressLine> progress;
-  if (!options.title.empty()) progress.emplace(options.title, items);
+  if (!options.title.empty() && ranks.is_first()) progress.emplace(options.title, items);
   while (auto batch = batches.next()) {
-    if (stop_requested()) return std::nullopt;
+    if ((stopped = stop_requested())) break;
     ForwardOptions forward;
     if (options.shuffle_seed) forward.permutation_BN = permutations(*options.shuffle_seed, Permuted::kPatches, *batch, grid.tokens()).to(options.device);
     auto input = batch->input.to(options.device, parameter_dtype(options.precision));
@@ -246,13 +291,19 @@ std::optional<EvaluationSums> evaluate(Vit& model, const Dataset& dataset, const
     const auto probability_SC = views == 1 ? probability_BC : probability_BC.unflatten(0, {-1, views}).mean(1);
     const auto of_views = measure_views(logits_BC, probability_BC, *batch, options.labels);
     const auto of_samples = views == 1 ? of_views : measure_samples(of_views, probability_SC, views, options.labels, several);
-    add_sums(sums.views, of_views);
-    add_sums(sums.samples, of_samples);
-    if (options.rows) add_rows(*options.rows, of_views);
-    if (options.sample_rows) add_rows(*options.sample_rows, of_samples);
-    if (options.scores) add_scores(*options.scores, of_samples, probability_SC);
-    if (progress) progress->update(sums.views.count, options.labels ? std::string(several ? "all right " : "top-1 ") + std::to_string(sums.samples.top1()).substr(0, 5) + " %" : "");
+    auto& part = parts.emplace_back(EvaluationPart{ranks.rank() + static_cast<int64_t>(parts.size()) * ranks.size()});
+    add_sums(part.views, of_views);
+    add_sums(part.samples, of_samples);
+    if (options.rows) add_rows(part.rows, of_views);
+    if (options.sample_rows) add_rows(part.sample_rows, of_samples);
+    if (options.scores) add_scores(part.scores, of_samples, probability_SC);
+    add(so_far, part.samples);
+    if (progress)
+      progress->update(std::min(items, so_far.count * views * ranks.size()), options.labels ? std::string(several ? "all right " : "top-1 ") + std::to_string(so_far.top1()).substr(0, 5) + " %" : "");
   }
+  const auto all = parts_of_all(std::move(parts), stopped, ranks);
+  if (!all) return std::nullopt;
+  const auto sums = together(*all, views, options);
   check_complete(sums.views, options.rows, samples, views);
   check_complete(sums.samples, options.sample_rows, samples, 1);
   if (options.scores && options.scores->samples != samples) throw Error(ExitCode::kFailure, "an evaluation's scores are not of each sample once and in order: this is a defect, please report it.");

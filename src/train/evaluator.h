@@ -10,6 +10,7 @@
 #include "data/dataset.h"
 #include "data/recipe.h"
 #include "models/vit.h"
+#include "train/distributed.h"
 #include "train/eval/rows.h"
 #include "train/experiment.h"
 #include "train/metrics.h"
@@ -23,6 +24,7 @@ struct EvaluationOptions {
   LoaderConfig loader;
   Precision precision = Precision::kFp32;
   torch::Device device = torch::kCPU;
+  Ranks* ranks = nullptr;                  // share the work with these: rank r takes the batches r, r + size, ..; every rank has the whole result
   std::optional<uint64_t> shuffle_seed;    // permute each sample's patches by (seed, sample index, view)
   std::optional<uint64_t> frame_shuffle_seed;  // permute each clip's frames, before patches are made of them
   std::string title = "evaluate";          // of the progress line; "" shows none
@@ -34,7 +36,7 @@ struct EvaluationOptions {
   ClassScores* scores = nullptr;           // receives the probability of each class for every sample, and its targets
 };
 
-/// nullopt when a stop was requested meanwhile. The model is in evaluation: no dropout; rotations are made once for the recipe's size. Throws
+/// nullopt when a stop was requested meanwhile (of any rank). The model is in evaluation: no dropout; rotations are made once for the recipe's size. Throws
 /// DataError for a label that the model has no class for.
 std::optional<EvaluationSums> evaluate(Vit& model, const Dataset& dataset, const Recipe& recipe, const EvaluationOptions& options);
 

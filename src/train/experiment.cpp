@@ -1,6 +1,9 @@
 #include "train/experiment.h"
 
+#include <filesystem>
+
 #include "core/check.h"
+#include "core/control_group.h"
 #include "core/log.h"
 #include "data/datasets/factory.h"
 #include "models/kernels/fused_attention.h"
@@ -19,7 +22,7 @@ void resolve_arrows(const ArrowsConfig& arrows, const VitConfig& model) {
 }
 
 /// Axes of a sample of this data.
-int64_t axes_of(const DatasetConfig& dataset) { return std::holds_alternative<Ucf101Config>(dataset) ? 3 : 2; }
+int64_t axes_of(const DatasetConfig& dataset) { return std::holds_alternative<Ucf101Config>(dataset) || std::holds_alternative<VolumesConfig>(dataset) ? 3 : 2; }
 
 void resolve_axes(const ExperimentConfig& config) {
   const int64_t expected = axes_of(config.data.dataset);
@@ -28,6 +31,15 @@ void resolve_axes(const ExperimentConfig& config) {
                       (expected == 2 ? "pictures, which need [rows, columns]." : sample_unit(config) + ", which need [frames, rows, columns]."));
   if (expected == 3 && config.model.input_size[0] < 2)
     throw ConfigError("model.input_size asks for clips of " + std::to_string(config.model.input_size[0]) + " frame, expected at least 2.");
+}
+
+/// Volumes have a channel for each window, and parts of their own for validation.
+void resolve_volumes(const ExperimentConfig& config) {
+  const auto windows = static_cast<int64_t>(config.augment.windows.size());
+  if (config.model.channels != windows)
+    throw ConfigError("model.channels is " + std::to_string(config.model.channels) + ", but augment.windows has " + std::to_string(windows) + " windows, each a channel. Make them agree.");
+  if (config.data.holdout > 0)
+    throw ConfigError("data.holdout keeps training samples for validation, but volumes have a validation part of their own, by patient (data.fold chooses another). Leave data.holdout out.");
 }
 
 void check_micro_batch(const ExperimentConfig& config, int64_t micro_batch) {
@@ -72,13 +84,21 @@ void open_attention(const ExperimentConfig& config, torch::Device device) {
     log_info("attention: " + std::string(name_of(found)) + (asked == AttentionKernel::kAuto ? " (torch's choice for " : " (as configured, for ") + shape + ")");
 }
 
+/// Number of the GPU of a process among several of this machine; 0 where GPUs play no part.
+int local_device(const ExperimentConfig& config, const Place& place) {
+  if (place.size == 1 || config.device == DeviceKind::kCpu) return 0;
+  const auto state = read_cuda_state(0);
+  return state.built && state.devices > 0 ? device_of(place, state.devices, config.distributed.share_device) : 0;
+}
+
 }  // namespace
 
 void resolve(ExperimentConfig& config) {
   config.model.resolve();
   if (const auto* arrows = std::get_if<ArrowsConfig>(&config.data.dataset)) resolve_arrows(*arrows, config.model);
   resolve_axes(config);
-  if (config.model.channels != 3) throw ConfigError("model.channels is " + std::to_string(config.model.channels) + ", but " + sample_unit(config) + " have 3.");
+  if (std::holds_alternative<VolumesConfig>(config.data.dataset)) resolve_volumes(config);
+  else if (config.model.channels != 3) throw ConfigError("model.channels is " + std::to_string(config.model.channels) + ", but " + sample_unit(config) + " have 3.");
   if (!config.train.micro_batch) config.train.micro_batch = IntegerOrAuto{config.train.batch_size};
   if (!config.train.micro_batch->automatic) check_micro_batch(config, *config.train.micro_batch);
   if (config.train.cuda_graph && config.mixup.enabled())
@@ -106,7 +126,9 @@ std::string config_reference() {
          document(ExperimentConfig{});
 }
 
-std::string sample_unit(const ExperimentConfig& config) { return axes_of(config.data.dataset) == 3 ? "videos" : "images"; }
+std::string sample_unit(const ExperimentConfig& config) {
+  return std::holds_alternative<VolumesConfig>(config.data.dataset) ? "volumes" : axes_of(config.data.dataset) == 3 ? "videos" : "images";
+}
 
 std::string encoding_kind(const PositionConfig& position) {
   return std::visit([](const auto& c) { return std::string(c.kind); }, position);
@@ -133,10 +155,14 @@ std::string encoding_label(const PositionConfig& position) {
                     position);
 }
 
-torch::Device open_device(const ExperimentConfig& config) {
+torch::Device open_device(const ExperimentConfig& config, const Place& place) {
+  set_log_rank(place.rank);
+  share_processors(place.local_size);
+  if (place.size > 1) log_info(place.source);
   if (config.threads) torch::set_num_threads(static_cast<int>(*config.threads));
+  else if (place.local_size > 1) torch::set_num_threads(static_cast<int>(usable_processors()));
   at::globalContext().setDeterministicAlgorithms(config.deterministic, /*warn_only=*/false);
-  const auto device = choose_device(std::string(name_of(config.device)), fma_kind(config.train.precision));
+  const auto device = choose_device(std::string(name_of(config.device)), fma_kind(config.train.precision), local_device(config, place));
   open_attention(config, device);
   check_cuda_graph(config, device);
   open_exp(config, device);
@@ -150,6 +176,10 @@ int64_t class_count(const DatasetConfig& dataset) {
                         [](const ImagenetConfig&) { return int64_t(1000); },
                         [](const Ucf101Config& c) { return c.lists ? static_cast<int64_t>(make_dataset(c, Split::kTrain)->class_names().size()) : int64_t(101); },
                         [](const FolderConfig& c) { return static_cast<int64_t>(make_dataset(c, Split::kTrain)->class_names().size()); },
+                        [](const VolumesConfig& c) {
+                          if (c.labels == VolumeLabels::kAny) return int64_t(2);
+                          return std::filesystem::exists(c.root) ? static_cast<int64_t>(make_dataset(c, Split::kTrain)->class_names().size()) : int64_t(6);
+                        },
                     },
                     dataset);
 }
@@ -161,6 +191,7 @@ int64_t nominal_train_size(const DatasetConfig& dataset) {
                         [](const ImagenetConfig&) { return int64_t(1281167); },
                         [](const Ucf101Config& c) { return int64_t(c.split == 1 ? 9537 : c.split == 2 ? 9586 : 9624); },
                         [](const FolderConfig& c) { return make_dataset(c, Split::kTrain)->size(); },
+                        [](const VolumesConfig&) { return int64_t(15221); },  // 70 % of RSNA 2019's 21,744 studies
                     },
                     dataset);
 }

@@ -7,8 +7,10 @@
 #include "core/config.h"
 #include "data/config.h"
 #include "data/mixup.h"
+#include "launch/place.h"
 #include "models/config.h"
 #include "train/device.h"
+#include "train/distributed.h"
 #include "train/ema.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
@@ -153,6 +155,7 @@ struct ExperimentConfig {
   EvalConfig eval;
   LoaderConfig loader;
   LogConfig log;
+  DistributedConfig distributed;
 };
 template <class V> void fields(V& v, ExperimentConfig& c) {
   v("seed", c.seed, "seed of everything drawn: initial values, order, augmentation, dropout");
@@ -176,6 +179,7 @@ template <class V> void fields(V& v, ExperimentConfig& c) {
   v("eval", c.eval, "evaluation during training and by liere-eval", not_identity());
   v("loader", c.loader, "data loading", not_identity());
   v("log", c.log, "metrics", not_identity());
+  v("distributed", c.distributed, "several processes that train one model together", not_identity());
 }
 
 /// An experiment as a command sees it: the decoded and resolved configuration and where its values came from.
@@ -206,8 +210,8 @@ std::string encoding_kind(const PositionConfig& position);
 /// The arithmetic that a precision computes products in.
 inline FmaKind fma_kind(Precision precision) { return precision == Precision::kFp64 ? FmaKind::kFp64 : precision == Precision::kBf16 ? FmaKind::kBf16 : FmaKind::kFp32; }
 
-/// Sets the number of compute threads and chooses the device; says which in one line, and on a GPU which attention kernel serves. Throws DeviceError.
-torch::Device open_device(const ExperimentConfig& config);
+/// Sets the number of compute threads and chooses the device of the process at `place`; says which in one line, and on a GPU which attention kernel serves. Throws DeviceError.
+torch::Device open_device(const ExperimentConfig& config, const Place& place = {});
 
 /// Classes and training-set size that the configuration implies without opening any file (the official sizes), for --dry-run; a tree of pictures (kind folder) has no
 /// official size and is counted: DataError when it is not there.

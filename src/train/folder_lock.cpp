@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "core/log.h"
+#include "core/machine.h"
 
 namespace liere {
 namespace {
@@ -29,11 +30,6 @@ std::string environment(const char* name) {
 }
 
 int64_t number(const std::string& text) { return std::strtoll(text.c_str(), nullptr, 10); }
-
-std::string host_name() {
-  char host[128] = {};
-  return ::gethostname(host, sizeof host - 1) == 0 ? host : "this host";
-}
 
 std::string contents(int descriptor) {
   char text[512];

@@ -4,7 +4,9 @@
 
 namespace liere {
 
-bool is_of_encoding(const std::string& name) { return name == "generators" || name == "position_embedding"; }
+bool is_rotation(const std::string& name) { return name == "generators"; }
+
+bool is_of_encoding(const std::string& name) { return is_rotation(name) || name == "position_embedding"; }
 
 bool is_decayed(const std::string& name, const torch::Tensor& parameter) { return parameter.dim() > 1 && !is_of_encoding(name); }
 

@@ -46,6 +46,8 @@ using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
 
 /// True for the parameters that weight decay touches.
 bool is_decayed(const std::string& name, const torch::Tensor& parameter);
+/// True for the encoding's parameters that rotate, whose gradients come from Rotations (PositionEncoding::accumulate_gradients), not from autograd.
+bool is_rotation(const std::string& name);
 /// True for the encoding's own parameters: generators and position_embedding.
 bool is_of_encoding(const std::string& name);
 

@@ -14,7 +14,7 @@ namespace liere {
 class StepRecords {
  public:
   static constexpr int64_t kSlots = 2;
-  static constexpr int64_t kLongest = 4;  // numbers of a record
+  static constexpr int64_t kLongest = 5;  // numbers of a record
 
   /// Slots are pinned memory for a GPU, plain memory for the CPU, where put() copies at once.
   explicit StepRecords(torch::Device device);

@@ -7,7 +7,7 @@
 
 namespace liere {
 
-void Trainer::write_summary(const RunFolder& folder, const std::string& state) {
+void Trainer::write_summary(const std::string& state) {
   using nlohmann::json;
   auto lines = identity_lines(config_);
   const auto identity = identity_hash(lines);
@@ -33,10 +33,11 @@ void Trainer::write_summary(const RunFolder& folder, const std::string& state) {
                   {"samples_per_second", state_.seconds > 0 ? static_cast<double>(state_.samples) / state_.seconds : 0.0},
                   {"precision", std::string(name_of(config_.train.precision))},
                   {"device", device_.str() + (device_.is_cpu() ? ", " + std::to_string(torch::get_num_threads()) + " threads" : "")},
+                  {"ranks", ranks_.size()},
                   {"state", state}};
   if (peak_) {
     summary["fma_peak"] = {{"flop_per_second", peak_->flop_per_second}, {"threads", peak_->threads}, {"instruction", peak_->instruction}};
-    if (state_.seconds > 0) summary["mfu"] = model_flop_share(parts_.model->flops_per_sample(grid), static_cast<double>(state_.samples) / state_.seconds, *peak_);
+    if (state_.seconds > 0) summary["mfu"] = model_flop_share(parts_.model->flops_per_sample(grid), static_cast<double>(state_.samples) / state_.seconds / static_cast<double>(ranks_.size()), *peak_);
   }
   if (const auto memory = peak_memory_of(device_)) summary["memory"] = *memory;
   if (const auto rule = position_rule(config_.model.position)) summary["positions"] = std::string(name_of(*rule));
@@ -49,12 +50,12 @@ void Trainer::write_summary(const RunFolder& folder, const std::string& state) {
     return object;
   };
   if (parts_.holdout_set) {
-    if (state_.evaluated_step == state_.step) summary["holdout"] = scores(state_.evaluated);
+    if (state_.evaluated_step == state_.step) summary[parts_.validation_name()] = scores(state_.evaluated);
     if (final_test_) summary["final"] = scores(*final_test_);
   } else if (state_.evaluated_step == state_.step) {
     summary["final"] = scores(state_.evaluated);
   }
-  write_file_atomically(folder.path() / "summary.json", summary.dump(2) + "\n");
+  write_file_atomically(std::filesystem::path(config_.output) / "summary.json", summary.dump(2) + "\n");
 }
 
 }  // namespace liere

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/log.h"
+#include "core/signals.h"
 #include "models/autocast.h"
 #include "train/device.h"
 #include "train/loader_options.h"
@@ -29,13 +30,15 @@ void Trainer::set_recorded(bool recorded) {
 }
 
 std::optional<WorkItem> Trainer::work(int64_t number) {
+  if (!plan_.has_any()) return std::nullopt;
   const auto place = plan_.place(first_batch_ + number);
   if (place.step >= total_steps()) return std::nullopt;
   const auto batch = sampler_.batch(place.cursor);
-  const int64_t micro = plan_.micro_batch;
+  const auto slots = plan_.slots_in(place.cursor.step);
+  const int64_t begin = slots.begin + place.part * plan_.micro_batch;
   WorkItem item;
   item.epoch = static_cast<uint32_t>(place.cursor.epoch);
-  for (int64_t slot = place.part * micro; slot < std::min<int64_t>((place.part + 1) * micro, static_cast<int64_t>(batch.size())); ++slot) {
+  for (int64_t slot = begin; slot < std::min(begin + plan_.micro_batch, slots.end); ++slot) {
     item.indices.push_back(batch[static_cast<size_t>(slot)]);
     item.slots.push_back(slot);
   }
@@ -50,7 +53,7 @@ void Trainer::start_loader() {
 }
 
 torch::Tensor micro_step(Vit& model, const ExperimentConfig& config, torch::Device device, const Batch& batch, const Rotations& rotations, const Mix& mix, int64_t step,
-                         int64_t global_count, const torch::Tensor& step_on_device) {
+                         double weight, const torch::Tensor& step_on_device) {
   ForwardOptions options;
   if (config.model.dropout > 0 || config.model.drop_path > 0) options.dropout = DropoutKey{config.seed, step, batch.slots_B, step_on_device};
   options.recompute = config.train.activation_checkpointing;
@@ -72,27 +75,31 @@ torch::Tensor micro_step(Vit& model, const ExperimentConfig& config, torch::Devi
     } else {
       sum = soft_loss_sum(config.loss, wide_BC, mixed_targets(labels_B, wide_BC.size(1), config.loss.label_smoothing, mix, pairing, wide_BC.scalar_type()));
     }
-    loss = sum / static_cast<double>(global_count);
+    loss = sum * weight;
   }
   loss.backward();
   return loss.detach();
 }
 
-torch::Tensor Trainer::micro_step(const Batch& batch, const Rotations& rotations, const Mix& mix, int64_t global_count) {
-  return liere::micro_step(parts_.model, config_, device_, batch, rotations, mix, state_.step, global_count);
+torch::Tensor Trainer::micro_step(const Batch& batch, const Rotations& rotations, const Mix& mix, double weight) {
+  return liere::micro_step(parts_.model, config_, device_, batch, rotations, mix, state_.step, weight);
 }
 
-void Trainer::try_micro_batch(int64_t micro_batch) {
-  std::vector<int64_t> shape = {micro_batch, config_.model.channels};
+Batch Trainer::empty_batch(int64_t rows) const {
+  std::vector<int64_t> shape = {rows, config_.model.channels};
   shape.insert(shape.end(), config_.model.input_size.begin(), config_.model.input_size.end());
   Batch batch;
   batch.input = torch::zeros(shape);
-  batch.labels_B = torch::zeros({micro_batch}, torch::kInt64);
-  if (parts_.train_set->multi_label()) batch.targets_BC = torch::zeros({micro_batch, static_cast<int64_t>(parts_.train_set->class_names().size())});
-  batch.slots_B = torch::arange(micro_batch, torch::kInt64);
+  batch.labels_B = torch::zeros({rows}, torch::kInt64);
+  if (parts_.train_set->multi_label()) batch.targets_BC = torch::zeros({rows, static_cast<int64_t>(parts_.train_set->class_names().size())});
+  batch.slots_B = torch::arange(rows, torch::kInt64);
+  return batch;
+}
+
+void Trainer::try_micro_batch(int64_t micro_batch) {
   const auto grid = training_grid();
   const auto rotations = parts_.model->position().rotations(grid, /*with_gradient=*/true);
-  micro_step(batch, rotations, {}, micro_batch);
+  micro_step(empty_batch(micro_batch), rotations, {}, 1.0 / static_cast<double>(micro_batch));
   parts_.model->position().accumulate_gradients(rotations, grid);
   parts_.optimizer->zero_grad();
 }
@@ -112,6 +119,7 @@ TokenGrid Trainer::training_grid() const {
 
 std::optional<StepReport> Trainer::take_step() {
   if (!loader_) start_loader();
+  ranks_.set_step(state_.step + 1);
   QueuedStep step;
   step.start = Clock::now();
   step.count = plan_.samples_in(state_.step % sampler_.steps_per_epoch());
@@ -148,14 +156,42 @@ Batch Trainer::next_batch() {
 torch::Tensor Trainer::add_gradients(const Rotations& rotations, int64_t count) {
   const auto size = parts_.train_recipe->output_shape();
   const auto mix = draw_mix(config_.mixup, config_.seed, state_.step, size.height, size.width);
+  const int64_t micro_batches = plan_.micro_batches_in(state_.step % sampler_.steps_per_epoch());
+  const double weight = static_cast<double>(ranks_.size()) / static_cast<double>(count);
   torch::Tensor loss;
-  for (int64_t micro = 0; micro < plan_.micro_batches_in(state_.step % sampler_.steps_per_epoch()); ++micro) {
-    const auto part = micro_step(next_batch(), rotations, mix, count);
+  for (int64_t micro = 0; micro < micro_batches; ++micro) {
+    const auto batch = next_batch();
+    const auto pass = [&] { return micro_step(batch, rotations, mix, weight); };
+    const auto part = micro + 1 == micro_batches ? reducer_->reduced(pass) : pass();
     loss = loss.defined() ? loss + part : part;
     batches_->prefetch();
   }
+  // Every rank takes part in every reduction.
+  if (micro_batches == 0) loss = reducer_->reduced([&] { return micro_step(empty_batch(1), rotations, {}, 0); });
   parts_.model->position().accumulate_gradients(rotations, training_grid());
   return loss;
+}
+
+torch::Tensor Trainer::reduce_rest(const torch::Tensor& loss) {
+  if (ranks_.is_alone()) return torch::zeros({}, loss.options());
+  const torch::NoGradGuard no_grad;
+  std::vector<torch::Tensor> gradients, parts;
+  for (const auto& [name, parameter] : parts_.model->named_weights())
+    if (is_rotation(name)) gradients.push_back(parameter.grad());
+  const auto options = torch::TensorOptions().device(device_).dtype(parameter_dtype(config_.train.precision));
+  for (const auto& gradient : gradients) parts.push_back(gradient.reshape({-1}));
+  parts.push_back(loss.reshape({1}).to(options.dtype()));
+  parts.push_back(torch::full({1}, stop_requested() ? 1.0 : 0.0, options));
+  auto all = at::cat(parts);
+  ranks_.add(all, "the gradients of the encoding");
+  all.div_(ranks_.size());
+  int64_t offset = 0;
+  for (auto& gradient : gradients) {
+    gradient.copy_(all.narrow(0, offset, gradient.numel()).view(gradient.sizes()));
+    offset += gradient.numel();
+  }
+  loss.copy_(all[offset]);
+  return all[offset + 1];
 }
 
 void Trainer::queue_recorded(const StepReport& report) {
@@ -180,7 +216,7 @@ void Trainer::queue_recorded(const StepReport& report) {
       r.rotations = parts_.model->position().rotations(grid, /*with_gradient=*/true);
       torch::Tensor loss;
       for (const auto& batch : r.inputs) {
-        const auto part = liere::micro_step(parts_.model, config_, device_, batch, r.rotations, {}, /*step=*/0, config_.train.batch_size, r.step);
+        const auto part = liere::micro_step(parts_.model, config_, device_, batch, r.rotations, {}, /*step=*/0, 1.0 / static_cast<double>(config_.train.batch_size), r.step);
         loss = loss.defined() ? loss + part : part;
       }
       parts_.model->position().accumulate_gradients(r.rotations, grid);
@@ -193,8 +229,10 @@ void Trainer::queue_recorded(const StepReport& report) {
 
 Trainer::StepFigures Trainer::update(const torch::Tensor& loss, const Rotations& rotations, const StepReport& report) {
   const auto parameters = parts_.model->named_weights();
+  const auto stop = reduce_rest(loss);
   const auto norm = global_gradient_norm(parameters);
   StepFigures figures{loss.item<double>(), norm.item<double>()};
+  figures.stop = stop.item<double>() > 0;
   figures.skipped = !std::isfinite(figures.loss) || !std::isfinite(figures.gradient_norm);
   if (!figures.skipped) {
     if (config_.clip.norm) clip_gradients(parameters, norm, *config_.clip.norm);
@@ -208,12 +246,13 @@ Trainer::StepFigures Trainer::update(const torch::Tensor& loss, const Rotations&
 torch::Tensor Trainer::queue_update(const torch::Tensor& loss) {
   const torch::NoGradGuard no_grad;
   const auto parameters = parts_.model->named_weights();
+  const auto stop = reduce_rest(loss);
   const auto norm = global_gradient_norm(parameters);
   const auto skip = at::isfinite(loss).logical_and(at::isfinite(norm)).logical_not().to(torch::kFloat32);
   if (config_.clip.norm) clip_gradients(parameters, norm, *config_.clip.norm);  // of a step that is skipped nobody reads the gradients
   parts_.optimizer->step_unless(skip, lr_);
   if (ema_) ema_->update_unless(skip, parameters, parts_.optimizer->updates_on_device());
-  return at::stack({loss.to(torch::kFloat64), norm.to(torch::kFloat64), skip.to(torch::kFloat64)});
+  return at::stack({loss.to(torch::kFloat64), norm.to(torch::kFloat64), skip.to(torch::kFloat64), stop.to(torch::kFloat64)});
 }
 
 void Trainer::put_record(const torch::Tensor& numbers, const Rotations& rotations, const StepReport& report) {
@@ -225,9 +264,9 @@ std::optional<StepReport> Trainer::drain() {
   if (queued_.empty()) return std::nullopt;
   auto step = std::move(queued_.front());
   queued_.pop_front();
-  const auto numbers = records_.take();
-  StepFigures figures{numbers[0], numbers[1], numbers[2] != 0};
-  if (is_logged(step.report.step)) figures.orthogonality = numbers.size() > 3 ? numbers[3] : 0;
+  const auto numbers = ranks_.watched("the figures of a step", [this] { return records_.take(); });
+  StepFigures figures{.loss = numbers[0], .gradient_norm = numbers[1], .skipped = numbers[2] != 0, .stop = numbers[3] > 0};
+  if (is_logged(step.report.step)) figures.orthogonality = numbers.size() > 4 ? numbers[4] : 0;
   if (!figures.skipped) parts_.optimizer->count_update();
   return finish(std::move(step), figures);
 }
@@ -242,6 +281,7 @@ StepReport Trainer::finish(QueuedStep step, const StepFigures& figures) {
     state_.loss_sum += report.loss * static_cast<double>(step.count);
     state_.loss_count += step.count;
   }
+  stop_agreed_ = stop_agreed_ || figures.stop;
   state_.skipped += report.skipped;
   state_.skipped_in_a_row = report.skipped ? state_.skipped_in_a_row + 1 : 0;
   // Steps overlap where figures are read later: each counts from the report before it.
@@ -260,7 +300,7 @@ void Trainer::add_run_figures(StepReport& report) const {
   if (!is_logged(report.step)) return;
   report.memory = peak_memory_of(device_);
   report.seconds_left = state_.seconds / static_cast<double>(report.step) * static_cast<double>(total_steps() - report.step);
-  if (peak_) report.mfu = model_flop_share(parts_.model->flops_per_sample(training_grid()), report.samples_per_second, *peak_);
+  if (peak_) report.mfu = model_flop_share(parts_.model->flops_per_sample(training_grid()), report.samples_per_second / static_cast<double>(ranks_.size()), *peak_);
 }
 
 void Trainer::measure_peak() {

@@ -14,6 +14,7 @@
 #include "train/batch_plan.h"
 #include "train/checkpoint_writer.h"
 #include "train/device_batches.h"
+#include "train/distributed.h"
 #include "train/ema.h"
 #include "train/evaluator.h"
 #include "train/observers.h"
@@ -27,7 +28,9 @@ namespace liere {
 
 class Trainer {
  public:
-  Trainer(const Experiment& experiment, torch::Device device);
+  /// `ranks` (of this process alone where it is null) outlives the trainer.
+  Trainer(const Experiment& experiment, torch::Device device, Ranks* ranks = nullptr);
+  ~Trainer();
 
   /// Trains to the end, or to a stop signal: writes the run folder. kDone or kStoppedEarly.
   ExitCode run(ResumeMode mode);
@@ -58,6 +61,7 @@ class Trainer {
   struct StepFigures {
     double loss = 0, gradient_norm = 0;
     bool skipped = false;
+    bool stop = false;       // a rank was asked to stop
     double orthogonality = kNotMeasured;
   };
   /// take_step(), with memory that ran out said in one sentence (DeviceError).
@@ -68,7 +72,10 @@ class Trainer {
   std::optional<StepReport> drain();
   /// Forward and backward of the loader's next micro-batches; returns the mean loss.
   torch::Tensor add_gradients(const Rotations& rotations, int64_t count);
-  /// Clipping, optimiser and average, decided by the host at once; or all queued, decided on the device: returns loss, norm and skip (float64 [3]). The rate is lr_'s.
+  /// What backward passes do not reduce, in one sum over the ranks: the gradients of the encoding's rotations, the loss (both averaged in place) and whether a rank was
+  /// asked to stop (returned, a scalar beside the loss; 0 with one rank).
+  torch::Tensor reduce_rest(const torch::Tensor& loss);
+  /// Clipping, optimiser and average, decided by the host at once; or all queued, decided on the device: returns loss, norm, skip and stop (float64 [4]). The rate is lr_'s.
   StepFigures update(const torch::Tensor& loss, const Rotations& rotations, const StepReport& report);
   torch::Tensor queue_update(const torch::Tensor& loss);
   /// The whole of a full step, recorded by the first call.
@@ -87,8 +94,10 @@ class Trainer {
     Rotations rotations;
     torch::Tensor numbers;      // of queue_update
   };
-  /// Forward and backward of one micro-batch; returns its part of the mean loss.
-  torch::Tensor micro_step(const Batch& batch, const Rotations& rotations, const Mix& mix, int64_t global_count);
+  /// Forward and backward of one micro-batch; returns its part of the loss.
+  torch::Tensor micro_step(const Batch& batch, const Rotations& rotations, const Mix& mix, double weight);
+  /// Rows of zeros.
+  Batch empty_batch(int64_t rows) const;
   TokenGrid training_grid() const;
   /// A forward and backward pass on an empty batch of this size, for find_micro_batch; leaves no gradient.
   void try_micro_batch(int64_t micro_batch);
@@ -97,30 +106,42 @@ class Trainer {
   std::optional<WorkItem> work(int64_t number);
 
   // The run (trainer.cpp).
-  void resume(const std::filesystem::path& checkpoint);
+  ExitCode run_ranks(ResumeMode mode);
+  /// The first rank reads the checkpoint and sends it to the others, who may not see the file (yet).
+  void resume();
+  /// Opens what the first rank writes.
+  void begin_outputs();
+  /// Compares what must be equal, sends the first rank's weights, lays out the buckets of gradients.
+  void prepare_ranks();
+  /// Everything that a checkpoint holds <- the first rank's.
+  void copy_state();
   /// The weights of init.checkpoint, where one is named.
   void import_initial_weights();
-  /// False, and nothing is written, while the last steps were skipped as non-finite: the weights may be the cause.
-  bool save(MetricFiles& files, bool best);
+  /// False, and nothing is written, while the last steps were skipped as non-finite: the weights may be the cause. True in ranks that do not write.
+  bool save(bool best);
   std::optional<EvaluationSums> evaluate_on(const Dataset& dataset, const std::string& title);
   /// False when stopped meanwhile.
-  bool evaluate_epoch(MetricFiles& files, Console& console);
+  bool evaluate_epoch();
   bool evaluation_due() const;
   bool checkpoint_due() const;
   /// Whether the step's report goes into the metric files (a skipped step's always does).
   bool is_logged(int64_t step) const { return step % config_.log.every_steps == 0 || step == total_steps(); }
-  ExitCode stop(RunFolder& folder, MetricFiles& files, Console& console);
+  ExitCode stop();
+  /// Whether all ranks know that the run is to stop: of one rank the signal itself, of several what the last finished step's reduction said.
+  bool stop_agreed() const;
   /// Tells a step's report to those who watch; throws where the run cannot go on.
-  void tell(const std::optional<StepReport>& report, MetricFiles& files, Console& console);
+  void tell(const std::optional<StepReport>& report);
   void check_divergence(const StepReport& report) const;
   /// The peak behind the share of it: measured on the CPU, at the run's threads and precision (40 ms); of the data sheet on a GPU (train/device_peak.h).
   void measure_peak();
-  void write_summary(const RunFolder& folder, const std::string& state);
+  void write_summary(const std::string& state);
   NamedTensors checkpoint_tensors() const;
 
   Experiment experiment_;
   const ExperimentConfig& config_;
   torch::Device device_;
+  Ranks alone_;
+  Ranks& ranks_;
   TrainingParts parts_;
   Sampler sampler_;
   MicroBatchPlan plan_;
@@ -129,7 +150,10 @@ class Trainer {
   RunState state_;
   std::optional<FmaPeak> peak_;
   std::optional<EvaluationSums> final_test_;  // of the test set at the end, where evaluations use a holdout
-  CheckpointWriter* writer_ = nullptr;          // while run() runs
+  struct Outputs;
+  std::unique_ptr<Outputs> outputs_;            // of the first rank, while run() runs; of the others null
+  std::unique_ptr<GradientReducer> reducer_;
+  bool stop_agreed_ = false;
   int64_t resumed_step_ = 0;
   double available_at_start_ = 0;             // bytes (train/memory.h)
   std::unique_ptr<Loader> loader_;

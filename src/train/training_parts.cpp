@@ -23,13 +23,18 @@ TrainingParts::TrainingParts(const ExperimentConfig& config, torch::Device devic
     : train_set(make_dataset(staged_dataset(config.data), Split::kTrain)), test_set(make_dataset(staged_dataset(config.data), Split::kTest)) {
   log_info(train_set->describe());
   log_info(test_set->describe());
-  train_recipe = make_train_recipe(config.augment, config.model.input_size);
-  test_recipe = make_eval_recipe(config.augment, config.model.input_size);
+  train_recipe = make_train_recipe(config.data.dataset, config.augment, config.model.input_size);
+  test_recipe = make_eval_recipe(config.data.dataset, config.augment, config.model.input_size);
   train_indices = ablation_subset(train_set->size(), config.data.fraction);
   if (config.data.holdout > 0) {
     const auto held_out = holdout_indices(*train_set, config.data.holdout);
     std::erase_if(train_indices, [&](int64_t index) { return std::binary_search(held_out.begin(), held_out.end(), index); });
     holdout_set = make_subset(*train_set, held_out);
+    log_info(holdout_set->describe());
+  }
+  own_validation = has_validation(config.data.dataset);
+  if (own_validation) {
+    holdout_set = make_dataset(staged_dataset(config.data), Split::kValidation);
     log_info(holdout_set->describe());
   }
   if (train_indices.empty())

@@ -16,7 +16,8 @@ struct TrainingParts {
   TrainingParts(const ExperimentConfig& config, torch::Device device);
 
   std::unique_ptr<Dataset> train_set, test_set;
-  std::unique_ptr<Dataset> holdout_set;  // data.holdout samples of the training set; null without
+  std::unique_ptr<Dataset> holdout_set;  // data.holdout samples of the training set, or the data's own validation part; null without
+  bool own_validation = false;           // it is the data's own part
   std::unique_ptr<Recipe> train_recipe, test_recipe;
   std::vector<int64_t> train_indices;    // of train_set: the fraction asked for, without the holdout
   Vit model{nullptr};
@@ -24,7 +25,7 @@ struct TrainingParts {
 
   /// What evaluations during training and the choice of the best checkpoint use: the holdout, or the test set where there is none.
   const Dataset& validation_set() const { return holdout_set ? *holdout_set : *test_set; }
-  const char* validation_name() const { return holdout_set ? "holdout" : "test"; }
+  const char* validation_name() const { return !holdout_set ? "test" : own_validation ? "validation" : "holdout"; }
 };
 
 /// The recipe's output as the model counts axes: [height, width], or [frames, height, width].

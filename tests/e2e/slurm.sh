@@ -66,7 +66,17 @@ count_is() { # count_is N COMMAND...: it prints so many lines
 }
 is_gone() { ! grep -q '^State:[[:space:]]*[^Z]' "/proc/$1/status" 2>/dev/null; }
 node_is_idle() { [ "$(sinfo -h -N -p main -n "$1" -o %T)" = idle ]; }
-program_of() { pgrep -f "^[^ ]*liere-train .*--output $1( |\$)" | head -n 1; }
+process_of() { # process_of JOB RANK: found by its environment, which names this SLURM
+  local file
+  for file in /proc/[0-9]*/environ; do
+    if [ "$(cat "${file%environ}comm" 2>/dev/null)" = liere-train ] && tr '\0' '\n' <"$file" 2>/dev/null | grep -c -x -e "SLURM_CONF=$SLURM_CONF" -e "SLURM_JOB_ID=$1" -e "SLURM_PROCID=$2" | grep -q -x 3; then
+      file=${file%/environ}
+      echo "${file##*/}"
+      return
+    fi
+  done
+  fail "rank $2 of job $1 has no process"
+}
 
 expect 0 liere-train "${config[@]}" --output undisturbed
 undisturbed=$(digest undisturbed)
@@ -108,7 +118,7 @@ wait_until 40 'the urgent job done' is_state "$urgent" COMPLETED
 start_again "$job"
 log_says "$job" 1 'SIGTERM: stopped at step'
 wait_steps preempted 160
-kill -KILL "$(program_of preempted)"
+kill -KILL "$(process_of "$job" 0)"
 wait_until 40 'the job with a killed process failed' is_state "$job" FAILED
 log_says "$job" 1 'exit code 137'
 submit train "${config[@]}" --output preempted
@@ -125,7 +135,7 @@ stamp 'lost node'
 # A lost node: the job starts again on the other one and takes the run over from the process that is left behind frozen, which publishes nothing when it wakes.
 submit train "${config[@]}" --output moved
 wait_steps moved 80
-left_behind=$(program_of moved)
+left_behind=$(process_of "$job" 0)
 node=$(squeue -h -j "$job" -o %N)
 kill -STOP "$left_behind"
 kill -KILL "$(cat "slurm/slurmd.$node.pid")"
@@ -173,25 +183,23 @@ for job in "$near" "$at"; do
 done
 
 stamp 'two nodes'
-# Two nodes: a process on each hears the signal; when one dies the other does not stay.
-mkdir two
-cat >two/liere-train <<'END'
-#!/usr/bin/env bash
-if [[ $* == *--print-config* ]]; then echo 'output: runs/two  # default' && exit; fi
-trap 'echo "rank $SLURM_PROCID heard it"; exit 75' USR1
-echo "rank $SLURM_PROCID of $SLURM_NTASKS on $SLURMD_NODENAME cores $SLURM_CPUS_PER_TASK pid $$"
-while true; do sleep 0.2; done
-END
-chmod +x two/liere-train
-export LIERE_BIN=$LIERE_WORK/two LIERE_WAIT_SECONDS=3
-submit --nodes 2 train --config none
-wait_until 30 'both processes' count_is 2 grep '^rank . of 2 on n[12] cores 1' "logs/liere-$job.log"
+# Two nodes, a process on each: stopped and started again they end where two undisturbed processes do; when one dies the other ends by itself.
+export MASTER_ADDR=127.0.0.1 # the nodes' names are SLURM's only
+expect 0 liere-train "${config[@]}" --output undisturbed_two --ranks 2
+undisturbed=$(digest undisturbed_two)
+submit --nodes 2 train "${config[@]}" --output two
+wait_steps two 60
 scancel --batch --signal=USR1 "$job"
 start_again "$job"
-log_says "$job" 1 'rank 0 heard it'
-log_says "$job" 1 'rank 1 heard it'
-wait_until 30 'both processes again' count_is 4 grep '^rank . of 2 on' "logs/liere-$job.log"
-kill -KILL "$(sed -n 's/^rank 1 of .* pid //p' "logs/liere-$job.log" | tail -n 1)"
-wait_until 30 'the job with a dead process failed' is_state "$job" FAILED
+log_says "$job" 1 'SIGUSR1: stopped at step'
+wait_steps two 160
+kill -KILL "$(process_of "$job" 1)"
+killed_at=$SECONDS
+wait_until 40 'the job with a dead process failed' is_state "$job" FAILED
+[ $((SECONDS - killed_at)) -le 12 ] || fail "the job of a dead process went on for $((SECONDS - killed_at)) s"
 log_says "$job" 1 'exit code 137'
+log_says "$job" 1 'error: rank 0 on '
+submit --nodes 2 train "${config[@]}" --output two
+wait_until 90 'the run of two processes done' is_state "$job" COMPLETED
+same_as_undisturbed two
 stamp "$(scontrol show job | grep -c '^JobId=') jobs, all as expected"

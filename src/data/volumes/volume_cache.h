@@ -1,5 +1,5 @@
 // The cache of prepared CT volumes: one file of int16 Hounsfield units per volume, its header with version, settings and an XXH3 of the values;
-// written beside and renamed, read by mapping the file.
+// written beside and renamed, read by mapping the file. docs/data.md has the layout byte by byte, docs/numerics.md the rule of resampling.
 #pragma once
 
 #include <filesystem>
@@ -20,8 +20,9 @@ struct VolumeCacheSettings {
   std::string text() const;  // one line of JSON: VolumeManifest::settings
 };
 
-/// In-plane area average where it shrinks (bilinear where it grows), then linear along the slices. i16 [slices, rows, columns, 1]; spacing_mm
-/// receives the new spacing.
+/// Rows and columns: the exact mean over the area that an output covers where it shrinks, linear between pixel centres where it grows. Then linear
+/// between the centres of slices, whole extent onto whole extent, the outermost slices continued. In float, rounded once, half to even. i16 [slices,
+/// rows, columns, 1]; spacing_mm receives the new spacing. Throws DataError when the volume is empty, or iso and a spacing is not positive.
 Frames resample_volume(const CtVolume& volume, const VolumeCacheSettings& settings, std::array<double, 3>& spacing_mm);
 
 /// Temp file, fsync, rename. Returns the digest of the values (16 hexadecimal digits).

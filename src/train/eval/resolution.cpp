@@ -59,7 +59,7 @@ TestOutput resolution_test(EvalSession& session) {
   const int64_t trained_size = config.model.input_size.back();
   json results = json::array();
   for (const int64_t size : sizes_to_test(config)) {
-    const auto recipe = make_eval_recipe(config.augment, with_side(config.model.input_size, size));
+    const auto recipe = make_eval_recipe(config.data.dataset, config.augment, with_side(config.model.input_size, size));
     std::unique_ptr<Dataset> larger_grid;
     std::vector<Reading> readings;
     if (arrows && size != trained_size && size % arrows->cell == 0) {

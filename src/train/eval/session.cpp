@@ -45,6 +45,11 @@ const Dataset& EvalSession::test_set() {
 
 const Dataset* EvalSession::validation_set() {
   const auto& data = trained_.config.data;
+  if (!validation_set_ && has_validation(data.dataset)) {
+    auto found = make_dataset(staged_dataset(data), Split::kValidation);
+    require_same_classes(trained_.info.class_names, trained_.checkpoint.file.string(), *found);
+    validation_set_ = std::move(found);
+  }
   if (!validation_set_ && data.holdout > 0) {
     train_set_ = make_dataset(staged_dataset(data), Split::kTrain);
     require_same_classes(trained_.info.class_names, trained_.checkpoint.file.string(), *train_set_);
@@ -54,7 +59,7 @@ const Dataset* EvalSession::validation_set() {
 }
 
 std::unique_ptr<Recipe> EvalSession::recipe() const {
-  return make_eval_recipe(trained_.config.augment, trained_.config.model.input_size);
+  return make_eval_recipe(trained_.config.data.dataset, trained_.config.augment, trained_.config.model.input_size);
 }
 
 EvaluationOptions EvalSession::options(const std::string& title) const {

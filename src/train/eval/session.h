@@ -33,7 +33,8 @@ class EvalSession {
   std::unique_ptr<Recipe> recipe() const;
   EvaluationOptions options(const std::string& title) const;
 
-  /// The part of the data that is neither trained on nor tested: data.holdout's samples of the training set. Null where there is none.
+  /// The part of the data that is neither trained on nor tested: the validation part of volumes, or data.holdout's samples
+  /// of the training set. Null where there is none.
   const Dataset* validation_set();
 
   /// Rows per view, and per sample where there are several views. Throws Stopped.

@@ -1,0 +1,140 @@
+// Processes started on this machine: their place, their exit codes, signals, and that none is left behind.
+#include "launch/local_ranks.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+#include "core/check.h"
+#include "support/catch.h"
+#include "support/fixtures.h"
+
+using namespace liere;
+using liere::test::TemporaryFolder;
+namespace fs = std::filesystem;
+
+namespace {
+
+int run(int64_t count, const std::string& script, double grace = 1) { return run_local_ranks(count, {"sh", "-c", script}, {"/bin/sh", grace}); }
+
+std::string text_of(const fs::path& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// In a process of its own, whose stderr goes to `log`.
+pid_t start(int64_t count, const std::string& script, const fs::path& log, double grace = 1) {
+  const pid_t child = ::fork();
+  if (child != 0) return child;
+  if (!std::freopen(log.c_str(), "w", stderr)) ::_exit(99);
+  int code = 98;
+  try {
+    code = run(count, script, grace);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+  }
+  std::fflush(stderr);
+  ::_exit(code);
+}
+int code_of(pid_t child) {
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+void wait_for(const fs::path& path) {
+  for (int i = 0; i < 1000 && !fs::exists(path); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+}
+bool lives(const fs::path& pid_file) {
+  const auto text = text_of(pid_file);
+  if (text.empty()) return false;
+  const auto status = text_of("/proc/" + text.substr(0, text.find('\n')) + "/stat");
+  return !status.empty() && status.find(") Z") == std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("local ranks: each has its number, one port and the arguments", "[launch]") {
+  TemporaryFolder folder;
+  const auto in = "cd " + folder.path().string() + "; ";
+  CHECK(run(3, in + "echo $LIERE_RANK of $LIERE_RANKS at $LIERE_PORT >rank$LIERE_RANK") == 0);
+  const auto first = text_of(folder.path() / "rank0");
+  CHECK_THAT(first, Catch::StartsWith("0 of 3 at "));
+  for (const char* rank : {"1", "2"}) CHECK(text_of(folder.path() / (std::string("rank") + rank)) == rank + first.substr(1));
+  CHECK_THROWS_AS(run(0, "true"), ConfigError);
+}
+
+TEST_CASE("local ranks: the exit code is the cause's, said once with its last line", "[launch]") {
+  TemporaryFolder folder;
+  const auto log = folder.path() / "log";
+  const auto result = [&](const std::string& script) { return code_of(start(3, script, log)); };
+  CHECK(result("exit 0") == 0);
+  CHECK(result("exit 75") == 75);
+  CHECK(result("[ $LIERE_RANK = 1 ] && exit 75; exit 0") == 75);
+  CHECK(result("[ $LIERE_RANK = 1 ] && { echo 'error: no data' >&2; exit 3; }; exec sleep 20") == 3);
+  const auto text = text_of(log);
+  CHECK_THAT(text, Catch::Contains("[rank 1] error: no data") &&
+                       Catch::Contains("error: rank 1 of 3 ended with exit code 3; its last line: error: no data; the others were ended."));
+  CHECK(text.find("error: rank", text.find("error: rank 1 of 3") + 1) == std::string::npos);
+  // Who lost a peer (5) is not the cause, also when it ends first.
+  CHECK(result("[ $LIERE_RANK = 0 ] && exit 5; [ $LIERE_RANK = 1 ] && { trap '' TERM; sleep 0.2; exit 6; }; exit 5") == 6);
+  CHECK(result("[ $LIERE_RANK = 2 ] && kill -9 $$; exec sleep 20") == 137);
+  CHECK_THAT(text_of(log), Catch::Contains("rank 2 of 3 was ended by signal 9 (Killed)"));
+}
+
+TEST_CASE("local ranks: who does not end after a failure is killed within the grace", "[launch]") {
+  TemporaryFolder folder;
+  const auto start_time = std::chrono::steady_clock::now();
+  CHECK(code_of(start(2, "[ $LIERE_RANK = 1 ] && exit 4; trap '' TERM; while :; do sleep 0.05; done", folder.path() / "log", 0.5)) == 4);
+  CHECK(std::chrono::steady_clock::now() - start_time < std::chrono::seconds(5));
+}
+
+TEST_CASE("local ranks: signals reach all of them, a second interrupt is for now", "[launch]") {
+  TemporaryFolder folder;
+  const auto in = "cd " + folder.path().string() + "; ";
+  for (const int signal : {SIGTERM, SIGUSR1, SIGINT}) {
+    const auto child = start(2, in + "trap 'exit 75' TERM USR1 INT; echo >ready$LIERE_RANK; while :; do sleep 0.02; done", folder.path() / "log");
+    wait_for(folder.path() / "ready0");
+    wait_for(folder.path() / "ready1");
+    ::kill(child, signal);
+    CHECK(code_of(child) == 75);
+    fs::remove(folder.path() / "ready0");
+    fs::remove(folder.path() / "ready1");
+  }
+  const auto child = start(2, in + "trap '' INT; echo >ready$LIERE_RANK; while :; do sleep 0.02; done", folder.path() / "log", 60);
+  wait_for(folder.path() / "ready0");
+  wait_for(folder.path() / "ready1");
+  ::kill(child, SIGINT);
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  ::kill(child, SIGINT);
+  CHECK(code_of(child) == 137);
+}
+
+TEST_CASE("local ranks: none outlives the one that started them, whenever that is killed", "[launch]") {
+  TemporaryFolder folder;
+  const auto in = "cd " + folder.path().string() + "; ";
+  for (int round = 0; round < 10; ++round) {
+    const auto child = start(2, in + "echo $$ >pid$LIERE_RANK; trap '' TERM; while :; do sleep 0.02; done", folder.path() / "log");
+    std::this_thread::sleep_for(std::chrono::milliseconds(round * 4));
+    if (round == 9) wait_for(folder.path() / "pid1");
+    ::kill(child, SIGKILL);
+    CHECK(code_of(child) == 137);
+    bool left = true;
+    for (int i = 0; left && i < 200; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      left = lives(folder.path() / "pid0") || lives(folder.path() / "pid1");
+    }
+    CHECK_FALSE(left);
+  }
+}
+
+TEST_CASE("local ranks: the option that asks for them is left out of their arguments", "[launch]") {
+  std::string words[] = {"liere-train", "--ranks", "2", "--config", "a.yaml", "--gpus=3", "seed=1"};
+  std::vector<char*> argv;
+  for (auto& word : words) argv.push_back(word.data());
+  CHECK(arguments_without(static_cast<int>(argv.size()), argv.data(), {"--ranks", "--gpus"}) == std::vector<std::string>{"liere-train", "--config", "a.yaml", "seed=1"});
+}
