@@ -70,8 +70,9 @@ std::vector<int64_t> spread_frames(int64_t count) {
   return indices;
 }
 
-std::string strip_caption(const std::string& name, const std::vector<int64_t>& frames, int64_t count) {
-  std::string text = name + ": frames";
+/// `unit`: frames of a video, slices of a volume.
+std::string strip_caption(const std::string& name, const std::string& unit, const std::vector<int64_t>& frames, int64_t count) {
+  std::string text = name + ": " + unit;
   for (const int64_t frame : frames) text += " " + std::to_string(frame);
   return text + " of " + std::to_string(count);
 }
@@ -159,6 +160,7 @@ Frames contact_sheet(const Dataset& dataset, int64_t first, int64_t count, const
     if (recipe) plan = recipe->plan(info, Rng(seed, Purpose::kAugmentation, 0, static_cast<uint32_t>(i), 0), 0);
     else if (info.shape.frames > 1) plan.request.frames = spread_frames(info.shape.frames);
     Frames frames = source->decode(plan.request);
+    const bool volume = frames.type() == PixelType::kI16;
     if (recipe) frames = picture_of(plan, std::move(frames), *recipe, info.name);
     else if (frames.type() == PixelType::kI16) frames = windowed(frames);
     captions.push_back(class_caption(dataset, info));
@@ -169,7 +171,7 @@ Frames contact_sheet(const Dataset& dataset, int64_t first, int64_t count, const
     }
     if (frames.shape().frames > 1 && frames.type() == PixelType::kU8) {
       strips = true;
-      captions.back() = strip_caption(captions.back(), plan.request.frames, info.shape.frames);
+      captions.back() = strip_caption(captions.back(), volume ? "slices" : "frames", plan.request.frames, info.shape.frames);
       samples.push_back(film_strip(frames));
     } else {
       samples.push_back(shrunk(std::move(frames)));

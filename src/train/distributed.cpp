@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <torch/csrc/distributed/c10d/HashStore.hpp>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
@@ -9,9 +11,6 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #include <torch/csrc/distributed/c10d/comm.hpp>
 #include <torch/csrc/distributed/c10d/reducer.hpp>
-
-#include <algorithm>
-#include <chrono>
 
 #include "core/check.h"
 #include "core/log.h"
@@ -38,7 +37,8 @@ std::vector<uint8_t> bytes_of(const std::string& text) { return {text.begin(), t
 bool uses_nccl(const DistributedConfig& config, torch::Device device) {
   if (config.backend == DistributedBackend::kGloo) return false;
   if (config.backend == DistributedBackend::kNccl && !device.is_cuda())
-    throw ConfigError("distributed.backend is nccl, which needs a GPU for each rank, but this run uses the CPU. Use distributed.backend=gloo (or auto).");
+    throw ConfigError(
+        "distributed.backend is nccl, which needs a GPU for each rank, but this run uses the CPU. Use distributed.backend=gloo (or auto).");
   if (config.backend == DistributedBackend::kNccl && config.share_device)
     throw ConfigError("distributed.share_device lets ranks share a GPU, which NCCL refuses. Use distributed.backend=gloo with it.");
   return device.is_cuda() && !config.share_device && (config.backend == DistributedBackend::kNccl || has_nccl());
@@ -57,6 +57,18 @@ bool is_communication_error(const std::exception& error) {
   return dynamic_cast<const c10::DistError*>(&error) != nullptr || std::string(error.what()).find("gloo") != std::string::npos;
 }
 
+/// NCCL's own word for two ranks on one GPU is "invalid usage".
+void require_own_devices(c10d::Store& store, int rank, int size, torch::Device device) {
+  const auto key = [](int r) { return "device/" + std::to_string(r); };
+  const auto ours = host_name() + ", " + device_identity(device);
+  store.set(key(rank), bytes_of(ours));
+  for (int other = 0; other < size; ++other)
+    if (other != rank && text_of(store.get(key(other))) == ours)
+      throw DeviceError("ranks " + std::to_string(std::min(rank, other)) + " and " + std::to_string(std::max(rank, other)) +
+                        " would use the same GPU (" + ours +
+                        "). Start at most as many ranks on a machine as it has GPUs, or let them share one with distributed.share_device=true.");
+}
+
 }  // namespace
 
 struct Ranks::Group {
@@ -69,7 +81,8 @@ struct Ranks::Group {
 
   /// Runs a collective; what c10d throws becomes one sentence that says who is missing.
   template <class F>
-  auto guarded(const char* what, F&& collective, bool (*concerns)(const std::exception&) = [](const std::exception&) { return true; }) {
+  auto guarded(
+      const char* what, F&& collective, bool (*concerns)(const std::exception&) = [](const std::exception&) { return true; }) {
     pulse->enter(what);
     try {
       if constexpr (std::is_void_v<decltype(collective())>) {
@@ -108,12 +121,14 @@ Ranks::Ranks(const Place& place, torch::Device device, const DistributedConfig& 
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
-    throw DeviceError(name() + " could not meet the others at " + address + " within " + std::to_string(static_cast<int>(kMeetingSeconds)) + " s: " + first_line(error.what()) +
-                      ". Check that all " + std::to_string(size_) + " ranks were started, that the address is rank 0's and reachable from here, and that no other program uses the port.");
+    throw DeviceError(name() + " could not meet the others at " + address + " within " + std::to_string(static_cast<int>(kMeetingSeconds)) +
+                      " s: " + first_line(error.what()) + ". Check that all " + std::to_string(size_) +
+                      " ranks were started, that the address is rank 0's and reachable from here, and that no other program uses the port.");
   }
 }
 
-Ranks::Ranks(int64_t rank, int64_t size, c10::intrusive_ptr<c10d::Store> store, torch::Device device, const DistributedConfig& config) : rank_(rank), size_(size) {
+Ranks::Ranks(int64_t rank, int64_t size, c10::intrusive_ptr<c10d::Store> store, torch::Device device, const DistributedConfig& config)
+    : rank_(rank), size_(size) {
   if (size_ > 1) join(std::move(store), device, config);
 }
 
@@ -133,6 +148,7 @@ void Ranks::join(c10::intrusive_ptr<c10d::Store> store, torch::Device device, co
   const auto gloo = make_gloo_backend(c10::make_intrusive<c10d::PrefixStore>("gloo", group.store), place, timeout);
   group.processes->setBackend(at::kCPU, c10d::ProcessGroup::BackendType::GLOO, gloo);
   if (uses_nccl(config, device)) {
+    require_own_devices(*group.store, rank, size, device);
     group.nccl = make_nccl_backend(c10::make_intrusive<c10d::PrefixStore>("nccl", group.store), rank, size, device, timeout);
     group.processes->setBoundDeviceId(device);
     group.processes->setBackend(at::kCUDA, c10d::ProcessGroup::BackendType::NCCL, group.nccl);
@@ -178,10 +194,12 @@ void Ranks::require_same(const std::vector<std::pair<std::string, std::string>>&
       std::istringstream a(text), b(theirs);
       std::string ours_line, their_line;
       bool more_a = true, more_b = true;
-      while ((more_a = static_cast<bool>(std::getline(a, ours_line)), more_b = static_cast<bool>(std::getline(b, their_line)), more_a && more_b) && ours_line == their_line) {
+      while ((more_a = static_cast<bool>(std::getline(a, ours_line)), more_b = static_cast<bool>(std::getline(b, their_line)), more_a && more_b) &&
+             ours_line == their_line) {
       }
-      throw ConfigError("the ranks of a run must agree, but their " + fact + " differs: rank " + std::to_string(rank_) + " has '" + (more_a ? ours_line : "") + "', rank " +
-                        std::to_string(other) + " has '" + (more_b ? their_line : "") + "'. Start all ranks from the same program, configuration and data.");
+      throw ConfigError("the ranks of a run must agree, but their " + fact + " differs: rank " + std::to_string(rank_) + " has '" +
+                        (more_a ? ours_line : "") + "', rank " + std::to_string(other) + " has '" + (more_b ? their_line : "") +
+                        "'. Start all ranks from the same program, configuration and data.");
     }
   }
 }
@@ -213,7 +231,8 @@ std::vector<std::string> Ranks::gather(const std::string& bytes, const char* wha
     group_->processes->allgather(all, mine)->wait();
     std::vector<std::string> result;
     for (int64_t r = 0; r < size_; ++r)
-      result.emplace_back(reinterpret_cast<const char*>(all[0][static_cast<size_t>(r)].const_data_ptr<uint8_t>()), static_cast<size_t>(lengths[0][static_cast<size_t>(r)].item<int64_t>()));
+      result.emplace_back(reinterpret_cast<const char*>(all[0][static_cast<size_t>(r)].const_data_ptr<uint8_t>()),
+                          static_cast<size_t>(lengths[0][static_cast<size_t>(r)].item<int64_t>()));
     return result;
   });
 }
@@ -239,7 +258,8 @@ void Ranks::finish() {
   // Rank 0 serves the store: it leaves last.
   group_->store->add("left", 1);
   if (is_first())
-    for (const auto until = std::chrono::steady_clock::now() + seconds(5); group_->store->add("left", 0) < size_ && std::chrono::steady_clock::now() < until;)
+    for (const auto until = std::chrono::steady_clock::now() + seconds(5);
+         group_->store->add("left", 0) < size_ && std::chrono::steady_clock::now() < until;)
       std::this_thread::sleep_for(milliseconds(2));
   if (group_->nccl) group_->nccl->shutdown();
 }
@@ -266,8 +286,10 @@ struct Bf16Hook : c10d::CppCommHookInterface<c10::intrusive_ptr<c10d::ProcessGro
 template <class R = c10d::Reducer, class... Args>
 std::shared_ptr<R> make_reducer(Args... args) {
   using Caps = std::vector<int64_t>;
-  if constexpr (std::is_constructible_v<R, Args..., bool, bool, Caps>) return std::make_shared<R>(args..., false, false, Caps{});
-  else return std::make_shared<R>(args..., false, false);
+  if constexpr (std::is_constructible_v<R, Args..., bool, bool, Caps>)
+    return std::make_shared<R>(args..., false, false, Caps{});
+  else
+    return std::make_shared<R>(args..., false, false);
 }
 
 }  // namespace
@@ -290,7 +312,8 @@ GradientReducer::GradientReducer(Ranks& ranks, const NamedTensors& parameters, c
   auto buckets = std::get<0>(c10d::compute_bucket_assignment_by_size(tensors, {static_cast<size_t>(first), static_cast<size_t>(cap)}, sparse));
   std::reverse(buckets.begin(), buckets.end());
   auto processes = ranks.group()->processes;
-  auto reducer = make_reducer(tensors, buckets, processes, sparse, cap, /*find_unused_parameters=*/false, /*gradient_as_bucket_view=*/true, names, first);
+  auto reducer =
+      make_reducer(tensors, buckets, processes, sparse, cap, /*find_unused_parameters=*/false, /*gradient_as_bucket_view=*/true, names, first);
   if (config.compression == GradientCompression::kBf16) reducer->register_comm_hook(std::make_unique<Bf16Hook>(processes));
   state_ = std::make_unique<State>(State{ranks, std::move(reducer)});
 }

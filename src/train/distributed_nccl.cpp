@@ -1,12 +1,13 @@
 // NCCL's communicator, in builds with CUDA.
-#include "train/distributed_backend.h"
-
 #include "core/check.h"
+#include "train/distributed_backend.h"
 
 #ifdef USE_C10D_NCCL
 #include <c10/cuda/CUDAFunctions.h>
+#include <cuda_runtime_api.h>
 #include <nccl.h>
 #include <torch/csrc/cuda/nccl.h>
+
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 #endif
 
@@ -21,15 +22,24 @@ void require_version_of_header() {
   const auto library = torch::cuda::nccl::version();
   const uint64_t header = (uint64_t(NCCL_MAJOR) << 32) | (uint64_t(NCCL_MINOR) << 16) | uint64_t(NCCL_PATCH);
   if (library == header) return;
-  const auto text = [](uint64_t version) { return std::to_string(version >> 32) + "." + std::to_string((version >> 16) & 0xffff) + "." + std::to_string(version & 0xffff); };
-  throw DeviceError("this program was built with NCCL " + text(header) + "'s header, but the library is " + text(library) + ". Build it again beside that library, or use distributed.backend=gloo.");
+  const auto text = [](uint64_t version) {
+    return std::to_string(version >> 32) + "." + std::to_string((version >> 16) & 0xffff) + "." + std::to_string(version & 0xffff);
+  };
+  throw DeviceError("this program was built with NCCL " + text(header) + "'s header, but the library is " + text(library) +
+                    ". Build it again beside that library, or use distributed.backend=gloo.");
 }
 
 }  // namespace
 
 bool has_nccl() { return true; }
 
-c10::intrusive_ptr<c10d::Backend> make_nccl_backend(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size, at::Device device, std::chrono::milliseconds timeout) {
+std::string device_identity(at::Device device) {
+  char address[32] = {};
+  return cudaDeviceGetPCIBusId(address, sizeof address, device.index()) == cudaSuccess ? address : "";
+}
+
+c10::intrusive_ptr<c10d::Backend> make_nccl_backend(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size, at::Device device,
+                                                    std::chrono::milliseconds timeout) {
   require_version_of_header();
   c10::cuda::set_device(device.index());
   auto options = c10d::ProcessGroupNCCL::Options::create(/*is_high_priority_stream=*/true);
@@ -44,8 +54,12 @@ c10::intrusive_ptr<c10d::Backend> make_nccl_backend(const c10::intrusive_ptr<c10
 
 bool has_nccl() { return false; }
 
+std::string device_identity(at::Device) { return ""; }
+
 c10::intrusive_ptr<c10d::Backend> make_nccl_backend(const c10::intrusive_ptr<c10d::Store>&, int, int, at::Device, std::chrono::milliseconds) {
-  throw DeviceError("distributed.backend is nccl, but this program was built without it. Build it with the preset cuda (scripts/build.sh cuda), or use distributed.backend=gloo.");
+  throw DeviceError(
+      "distributed.backend is nccl, but this program was built without it. Build it with the preset cuda (scripts/build.sh cuda), or use "
+      "distributed.backend=gloo.");
 }
 
 #endif

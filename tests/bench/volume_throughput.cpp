@@ -2,7 +2,8 @@
 //   volume_throughput FOLDER_OF_DCM CACHE REPEATS [VALUES]   prepares the series into the file CACHE, then prints, once a line, the processor seconds
 //   of each
 //                                                            repeat: read and evaluation's recipe, read alone, training's recipe with all of its
-//                                                            parts, with all but the noise; VALUES receives evaluation's floats
+//                                                            parts, with all but the noise, the files read and evaluation's recipe; VALUES receives
+//                                                            evaluation's floats
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -28,13 +29,16 @@ double processor_seconds() {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-std::string cache_series(const char* folder, const std::filesystem::path& file, const VolumeCacheSettings& settings,
-                         const std::string& settings_digest) {
+std::vector<DicomEntry> entries_of(const char* folder) {
   std::vector<DicomEntry> entries;
   for (const auto& entry : std::filesystem::directory_iterator(folder))
     if (entry.path().extension() == ".dcm") entries.push_back({entry.path().filename().string(), [path = entry.path()] { return read_file(path); }});
+  return entries;
+}
+
+Frames volume_of(const std::vector<DicomEntry>& entries, const VolumeCacheSettings& settings) {
   std::array<double, 3> spacing_mm{};
-  return write_cached_volume(file, resample_volume(read_series(entries), settings, spacing_mm), settings_digest);
+  return resample_volume(read_series(entries), settings, spacing_mm);
 }
 
 }  // namespace
@@ -46,7 +50,8 @@ int main(int argc, char** argv) {
     const VolumeCacheSettings settings;
     const std::string settings_digest(16, '0');
     const std::filesystem::path file = argv[2];
-    const std::string digest = cache_series(argv[1], file, settings, settings_digest);
+    const auto entries = entries_of(argv[1]);
+    const std::string digest = write_cached_volume(file, volume_of(entries, settings), settings_digest);
     const FrameShape shape{settings.slices, settings.rows, settings.columns, 1};
     const SourceInfo info{shape, 0, "the cached volume"};
     const auto read = [&] {
@@ -72,7 +77,9 @@ int main(int argc, char** argv) {
     for (uint32_t i = 0; i < static_cast<uint32_t>(std::atoi(argv[3])); ++i) {
       const double with_all = seconds(train.get(), i), geometric = seconds(no_noise.get(), i), alone = seconds(nullptr, i),
                    plain = seconds(eval.get(), i);
-      std::printf("%.6f %.6f %.6f %.6f\n", plain, alone, with_all, geometric);
+      const double start = processor_seconds();
+      fill_input(eval->plan(info, Rng(1, Purpose::kAugmentation, 0, i), 0), volume_of(entries, settings), *eval, info.name, values.data());
+      std::printf("%.6f %.6f %.6f %.6f %.6f\n", plain, alone, with_all, geometric, processor_seconds() - start);
     }
     if (argc == 5) write_file_atomically(argv[4], std::string_view(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)));
     return 0;

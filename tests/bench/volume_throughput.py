@@ -63,10 +63,10 @@ def main():
     # A Hounsfield unit is 2 / 80 of the brain window's range; roundings of halves may fall either way.
     if difference.max() > 2 / 80 + 1e-6 or (difference > 1e-5).mean() > 0.01:
         sys.exit(f"the inputs differ: by {difference.max():.4f} at most, {100 * (difference > 1e-5).mean():.3f} % of the values")
-    plain, read, augmented, quiet = (statistics.median(column) for column in zip(*ours))
+    plain, read, augmented, quiet, whole = (statistics.median(column) for column in zip(*ours))
     b = statistics.median(theirs)
     print(f"{len(files)} slices to [3, {SLICES}, {SIDE}, {SIDE}]: liere from the cache {1e3 * plain:.2f} ms ({1e3 * read:.2f} ms of it reading), pydicom {pydicom.__version__}, numpy and OpenCV "
-          f"from the files {1e3 * b:.1f} ms, ratio {b / plain:.1f} (median of {rounds}, one core)")
+          f"from the files {1e3 * b:.1f} ms, ratio {b / plain:.1f} (median of {rounds}, one core); liere from the files {1e3 * whole:.1f} ms, ratio {b / whole:.1f}")
     print(f"training: map and window changes {1e3 * quiet:.2f} ms, noise too {1e3 * augmented:.2f} ms; inputs differ in {100 * (difference > 1e-5).mean():.4f} % of the values, by "
           f"{difference.max():.4f} at most")
 
