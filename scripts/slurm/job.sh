@@ -82,9 +82,9 @@ finish() {
     say "not started again after $restarts restarts (LIERE_MAX_RESTARTS): submit the same line to go on"
     exit 1
   fi
-  trap 'exit 0' TERM # so does SLURM end this shell once it has requeued the job
+  say 'asks to be requeued: goes on from the newest checkpoint'
+  trap 'exit 0' TERM # so does SLURM end this shell as soon as it has requeued the job
   if scontrol requeue "$SLURM_JOB_ID"; then
-    say 'requeued: goes on from the newest checkpoint'
     for _ in $(seq 60); do sleep 1; done
     exit 0
   fi
