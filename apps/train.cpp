@@ -6,7 +6,7 @@
 #include "core/allocator.h"
 #include "core/signals.h"
 #include "launch/local_ranks.h"
-#include "train/dry_run.h"
+#include "train_plan.h"
 #include "train/trainer.h"
 
 using namespace liere;
@@ -16,7 +16,8 @@ namespace {
 int run(int argc, char** argv) {
   CLI::App app{"Trains a vision transformer with the position encoding that the configuration names."};
   app.footer("Example:\n  liere-train --config arrows_demo_liere.yaml train.epochs=2 optimizer.lr=3e-4\n\nEvery key is listed in docs/configs.md; --print-config shows all values and where they come from.");
-  std::string config, output, dry_run;
+  std::string config, output, dry_run, json_file;
+  PlanArguments plan_arguments;
   std::vector<std::string> overrides;
   int64_t processes = 0;
   bool resume = false, force = false, print_config = false, reference = false;
@@ -28,7 +29,9 @@ int run(int argc, char** argv) {
   app.add_flag("--dry-run{model}", dry_run, "print parameters, FLOPs, memory and steps, and stop; --dry-run=step opens the data and runs one step");
   app.add_flag("--config-reference", reference, "print every configuration key with its meaning (Markdown), and stop");
   app.add_option("--ranks,--gpus", processes, "train in this many processes of this machine, each with a GPU or its share of the processors (default: as torchrun's or SLURM's environment says, else one)")->check(CLI::Range(1, 1024));
+  app.add_option("--json", json_file, "of --dry-run: write the figures to this file too")->type_name("FILE")->needs("--dry-run");
   app.add_option("overrides", overrides, "configuration keys, as in train.epochs=2")->type_name("KEY=VALUE");
+  const auto* plan = add_plan(app, plan_arguments);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& request) {
@@ -36,20 +39,17 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     throw ConfigError(std::string(error.what()) + " (liere-train --help lists the options).");
   }
-  if (reference) {
-    std::cout << config_reference();
-    return 0;
-  }
+  if (plan->parsed()) return run_plan(plan_arguments);
+  if (reference) std::cout << config_reference();
+  if (reference) return 0;
   if (!dry_run.empty() && dry_run != "model" && dry_run != "step") throw ConfigError("--dry-run=" + dry_run + ": expected --dry-run or --dry-run=step.");
   if (config.empty()) throw ConfigError("--config is missing: name a configuration, for example liere-train --config arrows_demo_liere.yaml (see --help).");
   if (!output.empty()) overrides.push_back("output=" + output);
   const auto experiment = load_experiment(config, overrides);
-  if (print_config) {
-    std::cout << dump_with_origins(experiment.config, experiment.node);
-    return 0;
-  }
+  if (print_config) std::cout << dump_with_origins(experiment.config, experiment.node);
+  if (print_config) return 0;
   if (dry_run == "model") {
-    std::cout << dry_run_report(experiment.config);
+    report_cost(training_cost(experiment.config), json_file);
     return 0;
   }
   if (dry_run.empty()) check_output_folder(experiment.config.output);

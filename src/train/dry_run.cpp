@@ -1,25 +1,9 @@
 #include "train/dry_run.h"
 
-#include "core/check.h"
 #include "core/log.h"
-#include "data/datasets/factory.h"
-#include "data/sampler.h"
-#include "models/vit.h"
-#include "train/memory.h"
 
 namespace liere {
 namespace {
-
-/// Training samples: of the data set where it can be opened, else the official size, with a warning.
-int64_t training_samples(const ExperimentConfig& config) {
-  int64_t size = nominal_train_size(config.data.dataset);
-  try {
-    size = make_dataset(config.data.dataset, Split::kTrain)->size();
-  } catch (const Error& error) {  // absent data, or a build that cannot read them
-    log_warning(std::string(error.what()) + " Assuming " + format_count(size) + " training " + sample_unit(config) + ".");
-  }
-  return static_cast<int64_t>(ablation_subset(size, config.data.fraction).size());
-}
 
 std::string line(const std::string& name, const std::string& value) { return "  " + name + std::string(name.size() < 24 ? 24 - name.size() : 1, ' ') + value + "\n"; }
 
@@ -35,26 +19,20 @@ std::string scaled(double value) {
 
 }  // namespace
 
-std::string dry_run_report(const ExperimentConfig& config) {
-  Vit model(config.model, class_count(config.data.dataset), torch::kMeta);
-  const auto grid = model->grid(config.model.input_size);
-  const int64_t samples = training_samples(config), batch = config.train.batch_size;
-  const int64_t steps_per_epoch = config.data.drop_last ? samples / batch : (samples + batch - 1) / batch;
-  const int64_t all = steps_per_epoch * config.train.epochs, steps = config.train.steps ? std::min(*config.train.steps, all) : all;
-  const double flops = model->flops_per_sample(grid);
-  const std::string unit = sample_unit(config), one = unit.substr(0, unit.size() - 1);
-  const auto memory = estimate_memory(config, *model);
-  const int64_t micro = config.train.micro_batch->automatic ? batch : int64_t(*config.train.micro_batch);
-  // A training step costs three forward passes (one forward, two for the gradients of inputs and weights) of two FLOPs per multiply-add.
-  return line("encoding", encoding_label(config.model.position)) + line("parameters", format_count(model->parameter_count())) +
-         line("encoding's parameters", format_count(model->position().rotation_parameters())) + line("tokens per " + one, format_count(grid.tokens()) + " + CLS") +
-         line("FLOPs per " + one, scaled(flops) + " multiply-adds forward") + line("training " + unit, format_count(samples)) +
-         line("steps", format_count(steps) + " (" + format_count(steps_per_epoch) + " per epoch, " + format_count(config.train.epochs) + " epochs)") +
-         line(unit + " per step", format_count(batch) + " in micro-batches of " + (config.train.micro_batch->automatic ? "auto" : format_count(micro))) +
-         line("training FLOPs", scaled(6.0 * flops * static_cast<double>(steps) * static_cast<double>(batch)) + "FLOP (two per multiply-add; forward and backward)") +
-         line("memory", "about " + format_bytes(memory.total(micro)) + " (weights, gradients, Adam" + (config.ema.decay ? ", average" : "") + " " + format_bytes(memory.state) + ", rotations " +
+std::string describe_cost(const TrainingCost& c) {
+  const std::string one = c.unit.substr(0, c.unit.size() - 1);
+  const auto& memory = c.memory;
+  return line("encoding", c.encoding) + line("parameters", format_count(c.parameters)) + line("encoding's parameters", format_count(c.rotation_parameters)) +
+         line("tokens per " + one, format_count(c.tokens) + " + CLS") + line("FLOPs per " + one, scaled(c.multiply_adds) + " multiply-adds forward") +
+         line("training " + c.unit, format_count(c.samples)) +
+         line("steps", format_count(c.steps) + " (" + format_count(c.steps_per_epoch) + " per epoch, " + format_count(c.epochs) + " epochs)") +
+         line(c.unit + " per step", format_count(c.batch_size) + " in micro-batches of " + (c.micro_batch ? format_count(*c.micro_batch) : "auto")) +
+         line("training FLOPs", scaled(c.training_flop) + "FLOP (two per multiply-add; forward and backward)") +
+         line("memory", "about " + format_bytes(memory.total(c.micro_batch.value_or(c.batch_size))) + " (weights, gradients, Adam" + (c.averages ? ", average" : "") + " " + format_bytes(memory.state) + ", rotations " +
                       format_bytes(memory.rotations) + ", each " + one + " of a micro-batch " + format_bytes(memory.per_sample) + ")");
 }
+
+std::string dry_run_report(const ExperimentConfig& config) { return describe_cost(training_cost(config)); }
 
 std::string describe_step(const StepReport& report) {
   char text[160];

@@ -196,4 +196,16 @@ int64_t nominal_train_size(const DatasetConfig& dataset) {
                     dataset);
 }
 
+int64_t nominal_test_size(const DatasetConfig& dataset) {
+  return std::visit(Overloaded{
+                        [](const CifarConfig&) { return int64_t(10000); },
+                        [](const ArrowsConfig& c) { return c.test_size; },
+                        [](const ImagenetConfig&) { return int64_t(50000); },
+                        [](const Ucf101Config& c) { return int64_t(c.split == 1 ? 3783 : c.split == 2 ? 3734 : 3696); },
+                        [](const FolderConfig& c) { return make_dataset(c, Split::kTest)->size(); },
+                        [](const VolumesConfig&) { return int64_t(3262); },  // 15 % of RSNA 2019's 21,744 studies
+                    },
+                    dataset);
+}
+
 }  // namespace liere

@@ -217,5 +217,7 @@ torch::Device open_device(const ExperimentConfig& config, const Place& place = {
 /// official size and is counted: DataError when it is not there.
 int64_t class_count(const DatasetConfig& dataset);
 int64_t nominal_train_size(const DatasetConfig& dataset);
+/// Of what evaluations during training measure: the test set, of volumes the validation part.
+int64_t nominal_test_size(const DatasetConfig& dataset);
 
 }  // namespace liere

@@ -66,17 +66,17 @@ double cgroup_bytes() {
 
 bool needs_even(const ExperimentConfig& config) { return config.mixup.enabled() && config.mixup.pairing == MixPairing::kNeighbour; }
 
-/// The largest of batch, batch / 2, batch / 4, ... (rounded up, even where asked) that is at most `limit`; 0 when none is.
-int64_t share_of_batch(const ExperimentConfig& config, int64_t limit) {
+}  // namespace
+
+int64_t largest_micro_batch(const ExperimentConfig& config, int64_t limit, int64_t processes) {
+  const int64_t batch = (config.train.batch_size + processes - 1) / processes;
   for (int64_t parts = 1;; parts *= 2) {
-    int64_t micro = (config.train.batch_size + parts - 1) / parts;
+    int64_t micro = (batch + parts - 1) / parts;
     if (needs_even(config) && micro < config.train.batch_size) micro += micro % 2;
     if (micro <= limit) return micro;
     if (micro <= (needs_even(config) ? 2 : 1)) return 0;
   }
 }
-
-}  // namespace
 
 int64_t MemoryEstimate::fitting(double bytes) const { return std::max<int64_t>(0, static_cast<int64_t>((bytes - state - rotations - fixed) / per_sample)); }
 
@@ -112,13 +112,13 @@ int64_t find_micro_batch(const ExperimentConfig& config, VitImpl& model, torch::
   const auto estimate = estimate_memory(config, model);
   // On a GPU the estimate is only where trying starts: twice as much may fit.
   const double available = available_memory(device);
-  int64_t micro = share_of_batch(config, estimate.fitting(available * (device.is_cuda() ? 2 : 0.8)));
+  int64_t micro = largest_micro_batch(config, estimate.fitting(available * (device.is_cuda() ? 2 : 0.8)));
   while (device.is_cuda() && micro > 0) {
     try {
       try_step(micro);
       break;
     } catch (const c10::OutOfMemoryError&) {
-      micro = share_of_batch(config, micro - 1);
+      micro = largest_micro_batch(config, micro - 1);
     }
   }
   if (micro == 0)
@@ -137,7 +137,7 @@ bool is_out_of_memory(const std::exception& error) {
 std::string out_of_memory_message(const ExperimentConfig& config, VitImpl& model, torch::Device device, int64_t micro_batch, double available) {
   const auto estimate = estimate_memory(config, model);
   const double room = available + estimate.state;
-  const int64_t fits = std::min(share_of_batch(config, estimate.fitting(0.8 * room)), share_of_batch(config, micro_batch - 1));
+  const int64_t fits = std::min(largest_micro_batch(config, estimate.fitting(0.8 * room)), largest_micro_batch(config, micro_batch - 1));
   return "out of memory on " + device.str() + " with train.micro_batch=" + std::to_string(micro_batch) + " (about " + format_bytes(estimate.total(micro_batch)) + " needed). " +
          (fits > 0 ? "train.micro_batch=" + std::to_string(fits) + " is estimated to fit, with the same result by accumulation" : std::string("Not even the smallest micro-batch is estimated to fit")) +
          (config.train.activation_checkpointing ? "." : "; train.activation_checkpointing=true needs less, too.");

@@ -19,6 +19,10 @@ struct MemoryEstimate {
   int64_t fitting(double bytes) const;
 };
 
+/// The largest even share of one process's part of the batch (all of it, a half, a quarter, ...; in pairs where samples are mixed so) that is at most
+/// `limit`; 0 when none is.
+int64_t largest_micro_batch(const ExperimentConfig& config, int64_t limit, int64_t processes = 1);
+
 /// `model` may be on the meta device.
 MemoryEstimate estimate_memory(const ExperimentConfig& config, VitImpl& model);
 

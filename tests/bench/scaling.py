@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""How training scales from one process to two (or more) on one machine, a core each: the rate of N ranks beside N times the rate of one, and beside N
+independent trainings at once, which tells what the machine itself loses when all cores work. Medians over rounds, the three taken in turn.
+usage: tests/bench/scaling.py [--bin build/cpu/bin] [--config cifar100_small_liere_8.yaml] [--ranks 2] [--rounds 3] [--steps 150] [--json FILE] [key=value ...]
+Every training has the same global batch; each process gets one core and one thread. Loaders work beside it (loader.workers=1) unless overridden.
+The rate is that of the later half of the steps (metrics.jsonl), so start-up and first batches do not count."""
+import argparse, json, os, shutil, statistics, subprocess, sys, tempfile
+
+root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+p = argparse.ArgumentParser(usage=__doc__.split("usage: ")[1].split("\n")[0])
+p.add_argument("--bin", default=os.path.join(root, "build/cpu/bin"))
+p.add_argument("--config", default="cifar100_small_liere_8.yaml")
+p.add_argument("--ranks", type=int, default=2)
+p.add_argument("--rounds", type=int, default=3)
+p.add_argument("--steps", type=int, default=150)
+p.add_argument("--json")
+p.add_argument("overrides", nargs="*")
+a = p.parse_args()
+cores = sorted(os.sched_getaffinity(0))[: a.ranks]
+if len(cores) < a.ranks:
+    sys.exit("error: %d ranks need as many cores, this process may use %d." % (a.ranks, len(cores)))
+work = tempfile.mkdtemp()
+train = os.path.join(os.path.abspath(a.bin), "liere-train")
+
+
+def start(name, cpus, extra):
+    folder = os.path.join(work, name)
+    shutil.rmtree(folder, ignore_errors=True)
+    command = ["taskset", "-c", ",".join(map(str, cpus)), train, "--config", a.config, "--output", folder, "train.steps=%d" % a.steps, "eval.limit=1", "log.every_steps=5",
+               "log.tensorboard=false", "checkpoint.background=false", "loader.workers=1", "device=cpu"] + extra + a.overrides
+    environment = dict(os.environ, OMP_WAIT_POLICY="PASSIVE")
+    return folder, subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def rate(started):
+    folder, process = started
+    _, errors = process.communicate()
+    if process.returncode != 0:
+        sys.exit("failed with %d: %s" % (process.returncode, errors[-1500:]))
+    with open(os.path.join(folder, "metrics.jsonl")) as file:
+        steps = [event for event in map(json.loads, file) if event.get("event") == "train"]
+    later = steps[len(steps) // 2 :]
+    return statistics.median(event["samples_per_second"] for event in later)
+
+
+alone, together, ranks = [], [], []
+for _ in range(a.rounds):
+    alone.append(rate(start("alone", cores[:1], ["threads=1"])))
+    ranks.append(rate(start("ranks", cores, ["--ranks", str(a.ranks), "threads=1"])))
+    pair = [start("beside_%d" % i, [core], ["threads=1"]) for i, core in enumerate(cores)]
+    together.append(sum(rate(one) for one in pair))
+one, many, independent = (statistics.median(values) for values in (alone, ranks, together))
+print("one process, one core          %8.1f samples/s   %s" % (one, ["%.1f" % v for v in alone]))
+print("%d ranks, a core each           %8.1f             %s" % (a.ranks, many, ["%.1f" % v for v in ranks]))
+print("%d independent trainings        %8.1f             %s" % (a.ranks, independent, ["%.1f" % v for v in together]))
+print("efficiency beside one process: %.3f; beside independent trainings: %.3f" % (many / (a.ranks * one), many / independent))
+if a.json:
+    with open(a.json, "w") as file:
+        json.dump({"ranks": a.ranks, "one": alone, "together": ranks, "independent": together, "efficiency": many / (a.ranks * one), "efficiency_beside_independent": many / independent}, file)
+shutil.rmtree(work)
