@@ -1,6 +1,7 @@
 #include "train/eval_tests.h"
 
 #include <algorithm>
+#include <set>
 
 #include "core/check.h"
 #include "core/log.h"
@@ -21,6 +22,16 @@ fs::path folder_of(const TrainedModel& trained, const EvalTest& test, const Eval
 TestOutput run(const EvalTest& test, EvalSession& session) {
   if (const auto* of_model = std::get_if<ModelTest>(&test.run)) return (*of_model)(session);
   return std::get<PredictionTest>(test.run)(session.predictions(test.needs_sample_names));
+}
+
+/// 32 to 512 pixels: the trained size and those of this list that whole patches cover.
+std::vector<int64_t> paper_sizes(const VitConfig& model) {
+  constexpr int64_t kMostTokens = 4096;
+  const int64_t trained = model.input_size.back(), patch = model.patch.back(), planes = model.axes() == 3 ? model.input_size[0] / model.patch[0] : 1;
+  std::set<int64_t> sizes = {trained};
+  for (const int64_t size : {32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512})
+    if (size % patch == 0 && planes * (size / patch) * (size / patch) <= kMostTokens) sizes.insert(size);
+  return {sizes.begin(), sizes.end()};
 }
 
 EvalResult run_or_recall(const EvalTest& test, EvalSession& session, const fs::path& folder, bool fresh) {
@@ -47,6 +58,24 @@ void run_eval_tests(TrainedModel& trained, const EvalRequest& request, const std
   for (const auto& name : request.tests) tests.push_back(&find_eval_test(name));
   EvalSession session(trained, std::any_of(tests.begin(), tests.end(), [](const EvalTest* test) { return test->needs_labels; }));
   for (const auto* test : tests) each(run_or_recall(*test, session, folder_of(trained, *test, request), request.fresh));
+}
+
+std::vector<std::string> suite_tests(const std::string& suite, TrainedModel& trained) {
+  if (suite != "paper") throw ConfigError("--suite " + suite + ": there is no such suite. Expected paper.");
+  auto& config = trained.config;
+  if (config.eval.sizes.empty() && !std::holds_alternative<ArrowsConfig>(config.data.dataset)) config.eval.sizes = paper_sizes(config.model);
+  const auto kind = encoding_kind(config.model.position);
+  const auto* volumes = std::get_if<VolumesConfig>(&config.data.dataset);
+  const bool several_labels = volumes && volumes->labels == VolumeLabels::kAll, two_classes = trained.info.class_names.size() == 2;
+  std::vector<std::string> tests = {"accuracy", "shuffle"};
+  if (config.model.axes() == 3) tests.push_back("shuffle-frames");
+  if (config.model.axes() > 1) tests.push_back("resolution");
+  if (kind != "none" && kind != "absolute") tests.push_back("random-rotations");
+  tests.insert(tests.end(), {"orthogonality", "gradients"});
+  if (config.model.axes() > 1) tests.push_back("attention");
+  if (!several_labels) tests.insert(tests.end(), {"per-class", "calibration"});
+  if (several_labels || two_classes) tests.push_back("detection");
+  return tests;
 }
 
 nlohmann::json run_eval_test(TrainedModel& trained, const std::string& test, const std::string& output, bool fresh) {

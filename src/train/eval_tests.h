@@ -26,6 +26,12 @@ struct EvalResult {
 /// Error(kStoppedEarly) when a stop signal came: tests done by then are complete, the others have written nothing.
 void run_eval_tests(TrainedModel& trained, const EvalRequest& request, const std::function<void(const EvalResult&)>& each);
 
+/// The tests of a suite that this model can be asked. "paper": all that the paper's tables and figures, and a careful reader, ask of a trained model: accuracy,
+/// shuffle (and shuffle-frames), resolution, random-rotations, orthogonality, gradients, attention, per-class, calibration or detection. Where eval.sizes is
+/// not set, it becomes the sizes from 32 to 512 pixels that whole patches cover with at most 4,096 tokens (of generated pictures: as ever). Throws ConfigError
+/// for another name.
+std::vector<std::string> suite_tests(const std::string& suite, TrainedModel& trained);
+
 /// One test, as above. Returns the object.
 nlohmann::json run_eval_test(TrainedModel& trained, const std::string& test, const std::string& output, bool fresh = false);
 

@@ -89,6 +89,7 @@ struct EvalConfig {
   EvalWeights weights = EvalWeights::kRaw;
   int64_t resamples = 1000;
   int64_t shuffle_seeds = 3;
+  int64_t attention_samples = 8;
   double specificity = 0.9;
   std::vector<int64_t> sizes;
 };
@@ -100,6 +101,7 @@ template <class V> void fields(V& v, EvalConfig& c) {
   v("weights", c.weights, "raw: the weights as trained; ema: their moving average");
   v("resamples", c.resamples, "bootstrap resamples of the test set behind the 95 % intervals", between(10, 1000000));
   v("shuffle_seeds", c.shuffle_seeds, "repetitions of the tests shuffle and random-rotations, each with a seed of its own", at_least(1));
+  v("attention_samples", c.attention_samples, "samples, evenly spread over the test set, whose attention the test attention draws", between(1, 64));
   v("specificity", c.specificity, "of the test detection: the threshold is the lowest that leaves this share of the validation part's negatives below it", FieldRule{.low = 0, .high = 1, .low_open = true});
   v("sizes", c.sizes, "pixels per side of the resolution test; orthogonality takes the largest (default: 1, 1.5, 2 and 3 times the training size, rounded to whole patches)", at_least(1));
 }

@@ -14,6 +14,8 @@ std::span<const EvalTest> eval_tests() {
       {"random-rotations", "accuracy with random orthogonal matrices in place of the rotations: is their geometry used?", random_rotations_test, describe_random_rotations,
        {"limit", "batch_size", "resamples", "shuffle_seeds"}},
       {"orthogonality", "how far the rotations are from orthogonal, per layer, block size and start (needs no data)", orthogonality_test, describe_orthogonality, {"sizes"}, false, false, false},
+      {"gradients", "norms of one step's gradients, as trained and over block sizes and starts of the generators", gradients_test, describe_gradients, {}},
+      {"attention", "what the CLS token of each layer looks at: pictures of some samples, and how spread it is", attention_test, describe_attention, {"attention_samples"}},
       {"per-class", "accuracy of each class, the worst first", per_class_test, describe_per_class, {"limit", "batch_size"}},
       {"confusion", "which classes are taken for which: matrix, picture, most confused pairs", confusion_test, describe_confusion, {"limit", "batch_size"}},
       {"calibration", "whether confidence means what it says: ECE, MCE, Brier score, reliability diagram", calibration_test, describe_calibration, {"limit", "batch_size"}},

@@ -53,6 +53,8 @@ TestOutput shuffle_frames_test(EvalSession& session);
 TestOutput resolution_test(EvalSession& session);
 TestOutput random_rotations_test(EvalSession& session);
 TestOutput orthogonality_test(EvalSession& session);
+TestOutput gradients_test(EvalSession& session);
+TestOutput attention_test(EvalSession& session);
 
 std::string describe_accuracy(const nlohmann::json& result);
 std::string describe_per_class(const nlohmann::json& result);
@@ -64,5 +66,7 @@ std::string describe_shuffle(const nlohmann::json& result);
 std::string describe_resolution(const nlohmann::json& result);
 std::string describe_random_rotations(const nlohmann::json& result);
 std::string describe_orthogonality(const nlohmann::json& result);
+std::string describe_gradients(const nlohmann::json& result);
+std::string describe_attention(const nlohmann::json& result);
 
 }  // namespace liere
