@@ -16,8 +16,8 @@ namespace {
 
 struct Arguments {
   std::vector<std::string> checkpoints;
-  std::string suite, json_file, first, second;
-  EvalRequest request{{"accuracy"}, "", false};
+  std::string json_file, first, second;
+  EvalRequest request{.tests = {"accuracy"}};
   std::vector<std::string> overrides;
   int64_t resamples = 10000;
 };
@@ -35,18 +35,11 @@ nlohmann::json evaluate_tests(const Arguments& a) {
     return nullptr;
   }
   if (a.checkpoints.empty()) throw ConfigError("--checkpoint is missing: name a run folder or a checkpoint, as in liere-eval --checkpoint runs/NAME (see --help).");
-  if (a.checkpoints.size() > 1 && !a.request.output.empty()) throw ConfigError("--output names one folder for several checkpoints. Leave it out: each run's results go into its eval/.");
   auto results = nlohmann::json::array();
-  for (const auto& checkpoint : a.checkpoints) {
-    auto trained = open_trained(checkpoint, a.overrides);
-    auto request = a.request;
-    if (!a.suite.empty()) request.tests = suite_tests(a.suite, trained);
-    if (a.checkpoints.size() > 1) std::cout << checkpoint << "\n";
-    run_eval_tests(trained, request, [&results](const EvalResult& result) {
-      results.push_back(result.object);
-      std::cout << describe_result(result) << std::flush;
-    });
-  }
+  run_eval_tests(a.checkpoints, a.overrides, a.request, [&](const EvalResult& result) {
+    results.push_back(result.object);
+    std::cout << describe_result(result) << std::flush;
+  });
   return results.size() == 1 ? results[0] : results;
 }
 
@@ -57,7 +50,7 @@ int run(int argc, char** argv) {
   Arguments a;
   app.add_option("-k,--checkpoint", a.checkpoints, "run folder (its newest checkpoint) or checkpoint file; several separated by commas")->delimiter(',')->allow_extra_args(false);
   auto* tests = app.add_option("-t,--test", a.request.tests, "tests of the list below, separated by commas; list prints them")->delimiter(',')->allow_extra_args(false);
-  app.add_option("--suite", a.suite, "paper: all tests that the paper asks of such a model, sizes from 32 to 512 pixels among them")->excludes(tests);
+  app.add_option("--suite", a.request.suite, "paper: all tests that the paper asks of such a model, sizes from 32 to 512 pixels among them")->excludes(tests);
   app.add_option("-o,--output", a.request.output, "folder for eval.json (several tests: OUTPUT/TEST; default: RUN/eval/TEST)");
   app.add_flag("--fresh", a.request.fresh, "evaluate even where a complete result of the same checkpoint and keys is there");
   app.add_option("--json", a.json_file, "write the results to this file too");

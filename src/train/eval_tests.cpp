@@ -60,6 +60,17 @@ void run_eval_tests(TrainedModel& trained, const EvalRequest& request, const std
   for (const auto* test : tests) each(run_or_recall(*test, session, folder_of(trained, *test, request), request.fresh));
 }
 
+void run_eval_tests(const std::vector<std::string>& checkpoints, const std::vector<std::string>& overrides, const EvalRequest& request, const std::function<void(const EvalResult&)>& each) {
+  if (checkpoints.size() > 1 && !request.output.empty()) throw ConfigError("--output names one folder for several checkpoints. Leave it out: each run's results go into its eval/.");
+  for (const auto& checkpoint : checkpoints) {
+    auto trained = open_trained(checkpoint, overrides);
+    auto of_this = request;
+    if (!request.suite.empty()) of_this.tests = suite_tests(request.suite, trained);
+    if (checkpoints.size() > 1) log_info(checkpoint);
+    run_eval_tests(trained, of_this, each);
+  }
+}
+
 std::vector<std::string> suite_tests(const std::string& suite, TrainedModel& trained) {
   if (suite != "paper") throw ConfigError("--suite " + suite + ": there is no such suite. Expected paper.");
   auto& config = trained.config;
@@ -80,7 +91,7 @@ std::vector<std::string> suite_tests(const std::string& suite, TrainedModel& tra
 
 nlohmann::json run_eval_test(TrainedModel& trained, const std::string& test, const std::string& output, bool fresh) {
   nlohmann::json object;
-  run_eval_tests(trained, {{test}, output, fresh}, [&object](const EvalResult& result) { object = result.object; });
+  run_eval_tests(trained, {.tests = {test}, .output = output, .fresh = fresh}, [&object](const EvalResult& result) { object = result.object; });
   return object;
 }
 

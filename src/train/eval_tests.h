@@ -12,7 +12,8 @@ namespace liere {
 
 struct EvalRequest {
   std::vector<std::string> tests;
-  std::string output;  // folder of eval.json (of several tests: of a folder for each); "" is RUN/eval/TEST
+  std::string suite = "";  // in place of `tests`
+  std::string output = "";  // folder of eval.json (of several tests: of a folder for each); "" is RUN/eval/TEST
   bool fresh = false;  // evaluate even where the result is there
 };
 
@@ -25,6 +26,9 @@ struct EvalResult {
 /// are loaded and data opened only where a result is not there already. Throws ConfigError for an unknown name before anything runs, and
 /// Error(kStoppedEarly) when a stop signal came: tests done by then are complete, the others have written nothing.
 void run_eval_tests(TrainedModel& trained, const EvalRequest& request, const std::function<void(const EvalResult&)>& each);
+
+/// The same of several checkpoints, one after the other; a line names each. ConfigError where one output folder is named for several.
+void run_eval_tests(const std::vector<std::string>& checkpoints, const std::vector<std::string>& overrides, const EvalRequest& request, const std::function<void(const EvalResult&)>& each);
 
 /// The tests of a suite that this model can be asked. "paper": all that the paper's tables and figures, and a careful reader, ask of a trained model: accuracy,
 /// shuffle (and shuffle-frames), resolution, random-rotations, orthogonality, gradients, attention, per-class, calibration or detection. Where eval.sizes is

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """How training scales from one process to two (or more) on one machine, a core each: the rate of N ranks beside N times the rate of one, and beside N
 independent trainings at once, which tells what the machine itself loses when all cores work. Medians over rounds, the three taken in turn.
-usage: tests/bench/scaling.py [--bin build/cpu/bin] [--config cifar100_small_liere_8.yaml] [--ranks 2] [--rounds 3] [--steps 150] [--json FILE] [key=value ...]
-Every training has the same global batch; each process gets one core and one thread. Loaders work beside it (loader.workers=1) unless overridden.
+usage: tests/bench/scaling.py [--bin build/cpu/bin] [--config cifar100_small_liere_8.yaml] [--ranks 2] [--strong] [--batch 128] [--rounds 3] [--steps 150] [--json FILE] [key=value ...]
+Each process gets one core and one thread. By default every process has the same samples per step (weak scaling: the global batch grows with the ranks, as where a
+larger machine is used for a larger batch); with --strong the global batch is the same. Loaders work beside it (loader.workers=1) unless overridden.
 The rate is that of the later half of the steps (metrics.jsonl), so start-up and first batches do not count."""
 import argparse, json, os, shutil, statistics, subprocess, sys, tempfile
 
@@ -13,6 +14,8 @@ p.add_argument("--config", default="cifar100_small_liere_8.yaml")
 p.add_argument("--ranks", type=int, default=2)
 p.add_argument("--rounds", type=int, default=3)
 p.add_argument("--steps", type=int, default=150)
+p.add_argument("--strong", action="store_true")
+p.add_argument("--batch", type=int, default=128, help="of one process alone")
 p.add_argument("--json")
 p.add_argument("overrides", nargs="*")
 a = p.parse_args()
@@ -43,13 +46,18 @@ def rate(started):
     return statistics.median(event["samples_per_second"] for event in later)
 
 
+def batch(factor):
+    return ["train.batch_size=%d" % (a.batch * factor)]
+
+
 alone, together, ranks = [], [], []
 for _ in range(a.rounds):
-    alone.append(rate(start("alone", cores[:1], ["threads=1"])))
-    ranks.append(rate(start("ranks", cores, ["--ranks", str(a.ranks), "threads=1"])))
-    pair = [start("beside_%d" % i, [core], ["threads=1"]) for i, core in enumerate(cores)]
+    alone.append(rate(start("alone", cores[:1], ["threads=1"] + batch(1))))
+    ranks.append(rate(start("ranks", cores, ["--ranks", str(a.ranks), "threads=1"] + batch(1 if a.strong else a.ranks))))
+    pair = [start("beside_%d" % i, [core], ["threads=1"] + batch(1)) for i, core in enumerate(cores)]
     together.append(sum(rate(one) for one in pair))
 one, many, independent = (statistics.median(values) for values in (alone, ranks, together))
+print("%s scaling, %d samples a step of one process" % ("strong" if a.strong else "weak", a.batch))
 print("one process, one core          %8.1f samples/s   %s" % (one, ["%.1f" % v for v in alone]))
 print("%d ranks, a core each           %8.1f             %s" % (a.ranks, many, ["%.1f" % v for v in ranks]))
 print("%d independent trainings        %8.1f             %s" % (a.ranks, independent, ["%.1f" % v for v in together]))

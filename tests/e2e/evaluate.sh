@@ -4,7 +4,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=expect.sh
 source "$(dirname "$0")/expect.sh"
 
-tests='accuracy shuffle resolution random-rotations orthogonality per-class confusion calibration predict'
+tests='accuracy shuffle resolution random-rotations orthogonality gradients attention per-class confusion calibration predict'
 train=(liere-train --config arrows_tiny_liere.yaml threads=1 loader.workers=1 train.steps=8)
 few=(eval.limit=100 eval.shuffle_seeds=2 eval.resamples=200 threads=1)
 expect 0 "${train[@]}" --output a
@@ -43,6 +43,14 @@ is_file elsewhere/eval.json
 printf 'x' >>a/eval/accuracy/samples.csv
 expect 0 liere-eval --checkpoint a --test accuracy "${few[@]}"
 ! grep -q cached "$output" || fail 'a damaged samples.csv was taken for a result'
+
+# Everything of the paper, of two runs.
+expect 0 liere-eval --checkpoint a,b --suite paper "${few[@]}"
+says cached 'spread over patches' 'of the generators'
+is_file b/eval/attention/attention.png b/eval/gradients/eval.json
+expect 2 liere-eval --checkpoint a --suite paper --test accuracy
+expect 2 liere-eval --checkpoint a --suite all
+one_sentence
 
 # Mistakes.
 expect 2 liere-eval --checkpoint a --test detection

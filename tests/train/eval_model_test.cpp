@@ -158,6 +158,56 @@ TEST_CASE("predictions without labels are accuracy's top-1, and labels that do n
   }
 }
 
+TEST_CASE("gradients of new models: finite, the backbone the same for every encoding, none of the generators without rotations", "[eval]") {
+  TemporaryFolder folder;
+  const auto run = folder.path() / "run";
+  make_run(run, tiny({"model.width=64"}));
+  auto trained = open_trained(run.string(), {});
+  const auto result = run_eval_test(trained, "gradients", "");
+  CHECK(result.at("gradient_samples") == 32);
+  const auto& rows = result.at("initial");
+  REQUIRE(rows.size() == 1 + 2 * 6);  // none; blocks 2 to 64, two starts each
+  CHECK(rows[0].at("label") == "none");
+  CHECK(rows[0].at("generators_norm").is_null());
+  for (const auto& row : rows) {
+    CHECK(row.at("non_finite") == 0);
+    CHECK(row.at("gradient_norm").get<double>() > 0);
+    CHECK(row.at("orthogonality").get<double>() < 1e-4);
+    if (row.contains("block_size")) CHECK(row.at("generators_norm").get<double>() > 0);
+    if (row.contains("block_size")) CHECK(row.at("generators_norm").get<double>() < row.at("gradient_norm").get<double>());
+  }
+  CHECK(result.at("trained").at("loss").get<double>() != rows[0].at("loss").get<double>());
+}
+
+TEST_CASE("the suite of the paper asks what a model can answer", "[eval]") {
+  TemporaryFolder folder;
+  const auto run = folder.path() / "run";
+  make_run(run, tiny());
+  auto trained = open_trained(run.string(), {});
+  CHECK(suite_tests("paper", trained) == std::vector<std::string>{"accuracy", "shuffle", "resolution", "random-rotations", "orthogonality", "gradients", "attention", "per-class", "calibration"});
+  CHECK_THROWS_WITH(suite_tests("papers", trained), has("Expected paper"));
+  make_run(folder.path() / "plain", tiny({"model.position.kind=absolute"}));
+  auto plain = open_trained((folder.path() / "plain").string(), {});
+  for (const auto& name : suite_tests("paper", plain)) CHECK(name != "random-rotations");
+
+  auto sized = open_trained(run.string(), {});
+  sized.config.eval.sizes.clear();
+  sized.config.data.dataset = Cifar100Config{};
+  sized.config.model.input_size = {32, 32};
+  sized.config.model.patch = {8, 8};
+  suite_tests("paper", sized);
+  CHECK(sized.config.eval.sizes == std::vector<int64_t>{32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512});
+  sized.config.eval.sizes.clear();
+  sized.config.model.patch = {4, 4};
+  suite_tests("paper", sized);
+  CHECK(sized.config.eval.sizes.back() == 256);  // 64 x 64 tokens
+
+  std::vector<std::string> seen;
+  run_eval_tests({run.string(), (folder.path() / "plain").string()}, {"eval.limit=10"}, {.tests = {"accuracy"}}, [&](const EvalResult& result) { seen.push_back(result.object.at("label")); });
+  CHECK(seen == std::vector<std::string>{"LieRE_8", "absolute"});
+  CHECK_THROWS_WITH(run_eval_tests({"a", "b"}, {}, {.tests = {"accuracy"}, .output = "x"}, [](const EvalResult&) {}), has("--output"));
+}
+
 TEST_CASE("every test writes its files, a second call is answered from disk, also without weights and data", "[eval]") {
   TemporaryFolder folder;
   const auto run = folder.path() / "run";
@@ -167,7 +217,7 @@ TEST_CASE("every test writes its files, a second call is answered from disk, als
     if (test.name != "shuffle-frames" && test.name != "detection") names.emplace_back(test.name);
   auto trained = open_trained(run.string(), {"eval.shuffle_seeds=2", "eval.resamples=50"});
   std::vector<nlohmann::json> first;
-  run_eval_tests(trained, {names, "", false}, [&](const EvalResult& result) {
+  run_eval_tests(trained, {.tests = names}, [&](const EvalResult& result) {
     CHECK_FALSE(result.cached);
     CHECK_FALSE(describe_result(result).empty());
     first.push_back(result.object);
@@ -180,10 +230,11 @@ TEST_CASE("every test writes its files, a second call is answered from disk, als
   CHECK(fs::exists(run / "eval/predict/predictions.csv"));
   CHECK(fs::exists(run / "eval/per-class/per_class.csv"));
   CHECK(fs::exists(run / "eval/confusion/confusion.csv"));
+  for (const char* name : {"attention.png", "attention.tsv", "attention.json"}) CHECK(fs::exists(run / "eval/attention" / name));
 
   auto again = open_trained(run.string(), {"eval.shuffle_seeds=2", "eval.resamples=50"});
   size_t i = 0;
-  run_eval_tests(again, {names, "", false}, [&](const EvalResult& result) {
+  run_eval_tests(again, {.tests = names}, [&](const EvalResult& result) {
     CHECK(result.cached);
     CHECK(result.object == first[i++]);
     CHECK_THAT(describe_result(result), has("cached: evaluated on 2"));
@@ -193,7 +244,7 @@ TEST_CASE("every test writes its files, a second call is answered from disk, als
   // --fresh evaluates again and finds the same: also the position rule was put back by the resolution test.
   auto fresh = open_trained(run.string(), {"eval.shuffle_seeds=2", "eval.resamples=50"});
   i = 0;
-  run_eval_tests(fresh, {names, "", true}, [&](const EvalResult& result) {
+  run_eval_tests(fresh, {.tests = names, .fresh = true}, [&](const EvalResult& result) {
     CHECK_FALSE(result.cached);
     CHECK(without_date(result.object).at("files").size() == first[i].at("files").size());
     for (const char* key : {"top1", "loss", "results", "seeds", "per_token", "bins", "pairs", "classes", "trained"})
@@ -203,7 +254,7 @@ TEST_CASE("every test writes its files, a second call is answered from disk, als
 
   // Another key that the test reads: evaluated again. One that it does not read: not.
   auto other = open_trained(run.string(), {"eval.shuffle_seeds=1", "eval.resamples=50"});
-  run_eval_tests(other, {{"accuracy", "shuffle"}, "", false}, [](const EvalResult& result) { CHECK(result.cached == (result.object.at("test") == "accuracy")); });
+  run_eval_tests(other, {.tests = {"accuracy", "shuffle"}}, [](const EvalResult& result) { CHECK(result.cached == (result.object.at("test") == "accuracy")); });
   auto limited = open_trained(run.string(), {"eval.limit=20"});
   CHECK(run_eval_test(limited, "accuracy", "").at("samples") == 20);
   CHECK_THROWS_AS(run_eval_test(limited, "acuracy", ""), ConfigError);
@@ -218,7 +269,7 @@ TEST_CASE("detection: its threshold is the holdout's, and a call with another sp
   const auto evaluated = [&run](const std::string& specificity) {
     auto trained = open_trained(run.string(), {"eval.resamples=50", "eval.specificity=" + specificity});
     std::vector<EvalResult> results;
-    run_eval_tests(trained, {{"accuracy", "detection"}, "", false}, [&results](const EvalResult& result) { results.push_back(result); });
+    run_eval_tests(trained, {.tests = {"accuracy", "detection"}}, [&results](const EvalResult& result) { results.push_back(result); });
     return results;
   };
   const auto results = evaluated("0.75");
