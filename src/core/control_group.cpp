@@ -48,10 +48,17 @@ std::optional<double> processor_quota(const fs::path& root) {
 }
 
 namespace {
-int64_t sharing_processes = 1;
+int64_t sharing_processes = 1, processors_together = 0;
 }
 
-void share_processors(int64_t processes) { sharing_processes = std::max<int64_t>(processes, 1); }
+int64_t share_of_processors(int64_t allowed, int64_t processes, int64_t together) {
+  return std::max<int64_t>(together > 0 ? std::min(allowed, together / processes) : allowed / processes, 1);
+}
+
+void share_processors(int64_t processes, int64_t together) {
+  sharing_processes = std::max<int64_t>(processes, 1);
+  processors_together = together;
+}
 
 int64_t usable_processors(const fs::path& root) {
   cpu_set_t set;
@@ -59,7 +66,7 @@ int64_t usable_processors(const fs::path& root) {
   // Fails on machines with more than 1024 processors.
   int64_t processors = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : static_cast<int64_t>(std::thread::hardware_concurrency());
   if (const auto quota = processor_quota(root)) processors = std::min(processors, static_cast<int64_t>(std::ceil(*quota)));
-  return std::max<int64_t>(processors / sharing_processes, 1);
+  return share_of_processors(processors, sharing_processes, processors_together);
 }
 
 }  // namespace liere

@@ -18,8 +18,11 @@ std::vector<std::filesystem::path> control_group_folders(const std::filesystem::
 /// Processors' worth of time that the process's groups grant, the tightest of them; nullopt: unlimited.
 std::optional<double> processor_quota(const std::filesystem::path& root = "/");
 
-/// From now on usable_processors() is what is there divided by this: so many processes like this one share the machine. Before threads start.
-void share_processors(int64_t processes);
+/// The share of one of `processes` alike. `allowed`: processors that this process may use. `together`: those of all of them where the scheduler says so, and then
+/// `allowed` may be one process's share already (SLURM's task binding) and is not divided again; 0: `allowed` is for all. At least 1.
+int64_t share_of_processors(int64_t allowed, int64_t processes, int64_t together);
+/// From now on usable_processors() is this process's share. Before threads start.
+void share_processors(int64_t processes, int64_t together = 0);
 
 /// Processors that this process can keep busy: its affinity mask, and no more than the quota rounded up, its share of them; at least 1.
 int64_t usable_processors(const std::filesystem::path& root = "/");

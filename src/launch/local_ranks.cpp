@@ -20,13 +20,13 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/signals.h"
 
 namespace liere {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kForwarded[] = {SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 constexpr int kStoppedEarly = static_cast<int>(ExitCode::kStoppedEarly), kPeer = static_cast<int>(ExitCode::kDevice);
 
 struct Child {
@@ -56,15 +56,22 @@ uint16_t free_port() {
   return ntohs(address.sin_port);
 }
 
+sigset_t stop_signals() {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  for (const int signal : kStopSignals) ::sigaddset(&signals, signal);
+  return signals;
+}
+
 [[noreturn]] void become(const Child& child, int64_t count, uint16_t port, pid_t parent, int errors, const std::vector<std::string>& arguments,
-                         const std::string& program) {
+                         const LocalRanksOptions& options) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(1);                          // it died meanwhile
   ::setpgid(0, 0);                                                // the terminal's Ctrl-C reaches the parent alone, which passes it on
-  for (const int signal : kForwarded) ::signal(signal, SIG_DFL);  // this process's handlers are not for it
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  for (const int signal : kStopSignals) ::signal(signal, SIG_DFL);  // this process's handlers are not for it
+  sigset_t held = stop_signals();
+  if (!options.holds_signals) ::sigemptyset(&held);
+  ::sigprocmask(SIG_SETMASK, &held, nullptr);
   if (errors >= 0) {
     const int nothing = ::open("/dev/null", O_RDWR);
     ::dup2(nothing, 0);
@@ -77,8 +84,8 @@ uint16_t free_port() {
   std::vector<char*> argv;
   for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
-  ::execv(program.c_str(), argv.data());
-  std::cerr << "error: " << program << " cannot be started: " << std::strerror(errno) << std::endl;
+  ::execv(options.program.c_str(), argv.data());
+  std::cerr << "error: " << options.program << " cannot be started: " << std::strerror(errno) << std::endl;
   ::_exit(1);
 }
 
@@ -88,9 +95,7 @@ bool is_failure(int code) { return code != 0 && code != kStoppedEarly; }
 class Watch {
  public:
   Watch(int64_t count, const std::vector<std::string>& arguments, const LocalRanksOptions& options) : options_(options) {
-    sigset_t signals;
-    ::sigemptyset(&signals);
-    for (const int signal : kForwarded) ::sigaddset(&signals, signal);
+    sigset_t signals = stop_signals();
     ::sigaddset(&signals, SIGCHLD);
     ::sigprocmask(SIG_BLOCK, &signals, &before_);
     signals_ = ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -104,7 +109,7 @@ class Watch {
       int ends[2] = {-1, -1};
       if (rank > 0 && ::pipe2(ends, O_CLOEXEC) != 0) fail("pipe");
       child.pid = ::fork();
-      if (child.pid == 0) become(child, count, port, self, ends[1], arguments, options.program);
+      if (child.pid == 0) become(child, count, port, self, ends[1], arguments, options);
       if (rank > 0) ::close(ends[1]);
       child.errors = ends[0];
       if (child.errors >= 0) ::fcntl(child.errors, F_SETFL, O_NONBLOCK);
@@ -114,6 +119,8 @@ class Watch {
         fail("fork");
       }
     }
+    // One that came before this took the signals over.
+    if (stop_requested()) pass_on(stop_signal());
   }
   ~Watch() {
     send(SIGKILL);
@@ -155,11 +162,15 @@ class Watch {
     while (::read(signals_, &info, sizeof info) == sizeof info) {
       const int signal = static_cast<int>(info.ssi_signo);
       if (signal == SIGCHLD) continue;
-      // A second Ctrl-C is for now.
-      if (signal == SIGINT && interrupted_) send(SIGKILL);
-      interrupted_ |= signal == SIGINT;
-      send(signal);
+      pass_on(signal);
     }
+  }
+
+  void pass_on(int signal) {
+    // A second Ctrl-C is for now.
+    abandoned_ |= signal == SIGINT && interrupted_;
+    interrupted_ |= signal == SIGINT;
+    send(abandoned_ ? SIGKILL : signal);
   }
 
   void send(int signal) {
@@ -195,7 +206,7 @@ class Watch {
       if (child == children_.end() || WIFSTOPPED(status)) continue;
       child->status = status;
       const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-      const bool ended_by_us = (killed_ && signal == SIGKILL) || (kill_at_ && signal == SIGTERM);
+      const bool ended_by_us = ((killed_ || abandoned_) && signal == SIGKILL) || (kill_at_ && signal == SIGTERM);
       if (!is_failure(code_of(status)) || ended_by_us) continue;
       failed_.push_back(child->rank);
       if (kill_at_) continue;
@@ -205,6 +216,10 @@ class Watch {
   }
 
   int result() const {
+    if (abandoned_) {
+      std::cerr << "error: SIGINT came twice: all ranks were ended at once, without saving." << std::endl;
+      return 128 + SIGINT;
+    }
     if (failed_.empty())
       return std::any_of(children_.begin(), children_.end(), [](const auto& child) { return code_of(*child.status) == kStoppedEarly; })
                  ? kStoppedEarly
@@ -214,7 +229,9 @@ class Watch {
         std::find_if(failed_.begin(), failed_.end(), [&](int64_t rank) { return code_of(*children_[static_cast<size_t>(rank)].status) != kPeer; });
     if (first == failed_.end()) first = failed_.begin();
     const auto& child = children_[static_cast<size_t>(*first)];
-    std::cerr << "error: rank " << child.rank << " of " << children_.size() << " "
+    char host[256] = {};
+    ::gethostname(host, sizeof host - 1);
+    std::cerr << "error: rank " << child.rank << " of " << children_.size() << " on host " << host << " "
               << (WIFSIGNALED(*child.status) ? std::string("was ended by signal ") + std::to_string(WTERMSIG(*child.status)) + " (" +
                                                    ::strsignal(WTERMSIG(*child.status)) + ")"
                                              : "ended with exit code " + std::to_string(WEXITSTATUS(*child.status)))
@@ -228,7 +245,8 @@ class Watch {
   std::vector<Child> children_;
   std::vector<int64_t> failed_;  // ranks, in the order in which they ended
   std::optional<Clock::time_point> kill_at_;
-  bool interrupted_ = false, killed_ = false;  // killed_: what was left after the grace was killed
+  bool interrupted_ = false, abandoned_ = false;  // by the first SIGINT, by the second
+  bool killed_ = false;                           // what was left after the grace was killed
 };
 
 }  // namespace

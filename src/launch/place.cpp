@@ -29,6 +29,10 @@ class Variables {
     throw ConfigError("The environment is that of " + launcher_ + ", but its variable " + name + " is not set. Start all processes by " + launcher_ +
                       ", or unset its other variables to run one process.");
   }
+  bool has(const std::string& name) const {
+    const auto value = environment_(name);
+    return value && !value->empty();
+  }
   int64_t number(const std::string& name, int64_t low, int64_t high) const { return number_in(name, text(name), low, high); }
   int64_t number_or(const std::string& name, int64_t low, int64_t high, int64_t otherwise) const {
     const auto value = environment_(name);
@@ -60,11 +64,14 @@ Place place_of_torchrun(const Variables& variables) {
   Place place;
   place.size = variables.number("WORLD_SIZE", 1, kMostRanks);
   place.rank = variables.number("RANK", 0, place.size - 1);
-  place.local_size = variables.number_or("LOCAL_WORLD_SIZE", 1, place.size, 1);
-  place.local_rank = variables.number_or("LOCAL_RANK", 0, place.local_size - 1, 0);
   if (place.size == 1) {
     place.source = "one process (RANK and WORLD_SIZE)";
     return place;
+  }
+  // A launcher that sets neither puts one process on each machine.
+  if (variables.has("LOCAL_RANK") || variables.has("LOCAL_WORLD_SIZE")) {
+    place.local_size = variables.number("LOCAL_WORLD_SIZE", 1, place.size);
+    place.local_rank = variables.number("LOCAL_RANK", 0, place.local_size - 1);
   }
   place.host = variables.text("MASTER_ADDR");
   place.port = static_cast<uint16_t>(variables.number("MASTER_PORT", 1, 65535));
@@ -72,21 +79,26 @@ Place place_of_torchrun(const Variables& variables) {
   return place;
 }
 
-/// Tasks of node `node` in "2(x3),1".
-int64_t tasks_of_node(const std::string& list, int64_t node) {
+/// "2(x3),1" -> the tasks of each node: 2, 2, 2, 1.
+std::vector<int64_t> tasks_of_nodes(const std::string& list, int64_t tasks) {
   const std::string name = "SLURM_STEP_TASKS_PER_NODE";
+  std::vector<int64_t> nodes;
+  int64_t sum = 0;
   for (size_t begin = 0; begin <= list.size();) {
     const size_t end = std::min(list.find(',', begin), list.size());
     const auto part = list.substr(begin, end - begin);
     const size_t times = part.find("(x");
     if (times != std::string::npos && part.back() != ')') number_in(name, list, 0, 0);
-    const int64_t tasks = number_in(name, part.substr(0, times), 1, kMostRanks);
-    const int64_t nodes = times == std::string::npos ? 1 : number_in(name, part.substr(times + 2, part.size() - times - 3), 1, kMostRanks);
-    if (node < nodes) return tasks;
-    node -= nodes;
+    const int64_t each = number_in(name, part.substr(0, times), 1, kMostRanks);
+    const int64_t count = times == std::string::npos ? 1 : number_in(name, part.substr(times + 2, part.size() - times - 3), 1, kMostRanks);
+    sum += each * count;
+    if (sum <= tasks) nodes.insert(nodes.end(), static_cast<size_t>(count), each);
     begin = end + 1;
   }
-  throw ConfigError("SLURM_STEP_TASKS_PER_NODE is '" + list.substr(0, 60) + "', which does not name the tasks of this node (SLURM_NODEID).");
+  if (sum != tasks)
+    throw ConfigError(name + " is '" + list.substr(0, 60) + "', which is " + std::to_string(sum) + " tasks, but SLURM_STEP_NUM_TASKS is " + std::to_string(tasks) +
+                      ". Both are SLURM's own: start the processes by srun, and do not export one of them from elsewhere.");
+  return nodes;
 }
 
 Place place_of_slurm(const Variables& variables) {
@@ -97,8 +109,10 @@ Place place_of_slurm(const Variables& variables) {
     return place;
   }
   place.rank = variables.number("SLURM_PROCID", 0, place.size - 1);
-  place.local_size = tasks_of_node(variables.text("SLURM_STEP_TASKS_PER_NODE"), variables.number("SLURM_NODEID", 0, kMostRanks));
+  const auto nodes = tasks_of_nodes(variables.text("SLURM_STEP_TASKS_PER_NODE"), place.size);
+  place.local_size = nodes[static_cast<size_t>(variables.number("SLURM_NODEID", 0, static_cast<int64_t>(nodes.size()) - 1))];
   place.local_rank = variables.number("SLURM_LOCALID", 0, place.local_size - 1);
+  place.local_processors = variables.number_or("SLURM_CPUS_ON_NODE", 1, kMostRanks, 0);
   const auto hosts = expand_hosts(variables.text("SLURM_STEP_NODELIST"));
   const int64_t job = variables.number("SLURM_JOB_ID", 0, int64_t(1) << 40), step = variables.number_or("SLURM_STEP_ID", 0, int64_t(1) << 40, 0);
   // Below the ports that systems give out by themselves; jobs that share a node differ in number.
@@ -121,7 +135,9 @@ Place find_place(const Environment& environment) {
     return value && !value->empty();
   };
   if (is_set("LIERE_RANK")) return place_of_own({environment, "liere-train --ranks"});
-  if (is_set("RANK") && is_set("WORLD_SIZE")) return place_of_torchrun({environment, "torchrun"});
+  // WORLD_SIZE=1 alone is what some containers export for whatever they start.
+  const bool one_process = !is_set("RANK") && environment("WORLD_SIZE").value_or("") == "1";
+  if ((is_set("RANK") || is_set("WORLD_SIZE")) && !one_process) return place_of_torchrun({environment, "torchrun"});
   if (!is_set("SLURM_STEP_NUM_TASKS") || !is_set("SLURM_PROCID")) return {};
   auto place = place_of_slurm({environment, "SLURM's srun"});
   if (place.size == 1) return place;
@@ -134,25 +150,15 @@ std::vector<std::string> expand_hosts(const std::string& list) {
   const auto fail = [&](const std::string& what) {
     throw ConfigError("The list of hosts '" + list.substr(0, 80) + "' " + what + ", expected a form such as node[01-03,7],gpu5.");
   };
-  std::vector<std::string> hosts;
-  const auto add = [&](std::string host) {
-    if (hosts.size() >= kMostHosts) fail("has more than " + std::to_string(kMostHosts) + " hosts");
-    hosts.push_back(std::move(host));
+  const auto check_count = [&](size_t count) {
+    if (count > kMostHosts) fail("has more than " + std::to_string(kMostHosts) + " hosts");
   };
-  for (size_t at = 0; at <= list.size();) {
-    size_t end = at;
-    for (bool inside = false; end < list.size() && (inside || list[end] != ','); ++end) inside = list[end] == '[' || (inside && list[end] != ']');
-    const auto item = list.substr(at, end - at);
-    at = end + 1;
-    const size_t open = item.find('['), close = item.find(']');
-    if (item.empty()) fail("has an empty name");
-    if (open == std::string::npos && close == std::string::npos) {
-      add(item);
-      continue;
-    }
-    if (open == std::string::npos || close == std::string::npos || close < open || item.find('[', open + 1) != std::string::npos)
-      fail("has brackets that do not fit");
-    const auto ranges = item.substr(open + 1, close - open - 1), before = item.substr(0, open), after = item.substr(close + 1);
+  const auto is_number = [](const std::string& text) {
+    return !text.empty() && text.size() <= 9 && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  };
+  /// "01-03,7" -> 01, 02, 03, 7
+  const auto numbers = [&](const std::string& ranges) {
+    std::vector<std::string> all;
     if (ranges.empty() || ranges.back() == ',') fail("has an empty range");
     for (size_t begin = 0; begin < ranges.size();) {
       const size_t stop = std::min(ranges.find(',', begin), ranges.size());
@@ -160,16 +166,41 @@ std::vector<std::string> expand_hosts(const std::string& list) {
       begin = stop + 1;
       const size_t dash = range.find('-');
       const auto first = range.substr(0, dash), last = dash == std::string::npos ? first : range.substr(dash + 1);
-      const auto is_number = [](const std::string& text) {
-        return !text.empty() && text.size() <= 9 && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-      };
       if (!is_number(first) || !is_number(last) || std::stol(last) < std::stol(first)) fail("has a range '" + range.substr(0, 20) + "' that is none");
+      check_count(all.size() + static_cast<size_t>(std::stol(last) - std::stol(first)) + 1);
       for (long number = std::stol(first); number <= std::stol(last); ++number) {
         auto digits = std::to_string(number);
         if (digits.size() < first.size()) digits.insert(0, first.size() - digits.size(), '0');
-        add(before + digits + after);
+        all.push_back(digits);
       }
     }
+    return all;
+  };
+  std::vector<std::string> hosts;
+  for (size_t at = 0; at <= list.size();) {
+    size_t end = at;
+    for (bool inside = false; end < list.size() && (inside || list[end] != ','); ++end) inside = list[end] == '[' || (inside && list[end] != ']');
+    const auto item = list.substr(at, end - at);
+    at = end + 1;
+    if (item.empty()) fail("has an empty name");
+    // Several brackets are all their combinations, the last one running fastest.
+    std::vector<std::string> names = {""};
+    for (size_t begin = 0; begin < item.size();) {
+      const size_t open = std::min(item.find('[', begin), item.size()), close = item.find(']', begin);
+      if ((open == item.size()) != (close == std::string::npos) || (close != std::string::npos && close < open)) fail("has brackets that do not fit");
+      const auto text = item.substr(begin, open - begin);
+      for (auto& name : names) name += text;
+      if (open == item.size()) break;
+      const auto choices = numbers(item.substr(open + 1, close - open - 1));
+      check_count(names.size() * choices.size());
+      std::vector<std::string> longer;
+      for (const auto& name : names)
+        for (const auto& choice : choices) longer.push_back(name + choice);
+      names = std::move(longer);
+      begin = close + 1;
+    }
+    check_count(hosts.size() + names.size());
+    hosts.insert(hosts.end(), names.begin(), names.end());
   }
   return hosts;
 }

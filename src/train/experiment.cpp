@@ -157,7 +157,7 @@ std::string encoding_label(const PositionConfig& position) {
 
 torch::Device open_device(const ExperimentConfig& config, const Place& place) {
   set_log_rank(place.rank);
-  share_processors(place.local_size);
+  share_processors(place.local_size, place.local_processors);
   if (place.size > 1) log_info(place.source);
   if (config.threads) torch::set_num_threads(static_cast<int>(*config.threads));
   else if (place.local_size > 1) torch::set_num_threads(static_cast<int>(usable_processors()));

@@ -66,3 +66,14 @@ TEST_CASE("a quota of version 1", "[machine]") {
   root.write("sys/fs/cgroup/cpu/job/cpu.cfs_period_us", "100000\n");
   CHECK(processor_quota(root.path()) == 0.5);
 }
+
+TEST_CASE("processors shared by processes of a machine: by affinity, or as the scheduler says", "[core]") {
+  CHECK(share_of_processors(16, 4, 0) == 4);
+  CHECK(share_of_processors(3, 4, 0) == 1);
+  CHECK(share_of_processors(4, 4, 16) == 4);    // bound to its own four of sixteen
+  CHECK(share_of_processors(16, 4, 16) == 4);   // not bound
+  CHECK(share_of_processors(64, 4, 16) == 4);   // not even confined to what the job was given
+  CHECK(share_of_processors(2, 4, 16) == 2);    // bound to fewer
+  CHECK(share_of_processors(16, 5, 16) == 3);
+  CHECK(share_of_processors(1, 4, 2) == 1);
+}

@@ -5,12 +5,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <fstream>
 #include <iterator>
 #include <thread>
 
 #include "core/check.h"
+#include "core/signals.h"
 #include "support/catch.h"
 #include "support/fixtures.h"
 
@@ -20,7 +22,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-int run(int64_t count, const std::string& script, double grace = 1) { return run_local_ranks(count, {"sh", "-c", script}, {"/bin/sh", grace}); }
+int run(int64_t count, const std::string& script, double grace = 1) { return run_local_ranks(count, {"sh", "-c", script}, {"/bin/sh", grace, /*holds_signals=*/false}); }
 
 std::string text_of(const fs::path& path) {
   std::ifstream file(path);
@@ -45,6 +47,11 @@ int code_of(pid_t child) {
   int status = 0;
   ::waitpid(child, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+std::string host_name() {
+  char name[256] = {};
+  ::gethostname(name, sizeof name - 1);
+  return name;
 }
 void wait_for(const fs::path& path) {
   for (int i = 0; i < 1000 && !fs::exists(path); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -77,8 +84,8 @@ TEST_CASE("local ranks: the exit code is the cause's, said once with its last li
   CHECK(result("[ $LIERE_RANK = 1 ] && exit 75; exit 0") == 75);
   CHECK(result("[ $LIERE_RANK = 1 ] && { echo 'error: no data' >&2; exit 3; }; exec sleep 20") == 3);
   const auto text = text_of(log);
-  CHECK_THAT(text, Catch::Contains("[rank 1] error: no data") &&
-                       Catch::Contains("error: rank 1 of 3 ended with exit code 3; its last line: error: no data; the others were ended."));
+  CHECK_THAT(text, Catch::Contains("[rank 1] error: no data") && Catch::Contains("error: rank 1 of 3 on host " + host_name()) &&
+                       Catch::Contains(" ended with exit code 3; its last line: error: no data; the others were ended."));
   CHECK(text.find("error: rank", text.find("error: rank 1 of 3") + 1) == std::string::npos);
   // Who lost a peer (5) is not the cause, also when it ends first.
   const auto ready = (folder.path() / "ready").string();
@@ -86,7 +93,7 @@ TEST_CASE("local ranks: the exit code is the cause's, said once with its last li
                " ]; do sleep 0.01; done; exit 5") == 6);
   CHECK(result("[ $LIERE_RANK = 1 ] && exec sleep 20; exit 5") == 5);  // who was ended because of it is no cause either
   CHECK(result("[ $LIERE_RANK = 2 ] && kill -9 $$; exec sleep 20") == 137);
-  CHECK_THAT(text_of(log), Catch::Contains("rank 2 of 3 was ended by signal 9 (Killed)"));
+  CHECK_THAT(text_of(log), Catch::Contains("rank 2 of 3 on host " + host_name() + " was ended by signal 9 (Killed)"));
 }
 
 TEST_CASE("local ranks: who does not end after a failure is killed within the grace", "[launch]") {
@@ -114,7 +121,50 @@ TEST_CASE("local ranks: signals reach all of them, a second interrupt is for now
   ::kill(child, SIGINT);
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
   ::kill(child, SIGINT);
-  CHECK(code_of(child) == 137);
+  CHECK(code_of(child) == 130);
+  CHECK_THAT(text_of(folder.path() / "log"), Catch::Contains("SIGINT came twice") && !Catch::Contains("error: rank"));
+}
+
+TEST_CASE("local ranks: a signal before a rank takes signals, or before the launcher does, is not lost", "[launch]") {
+  TemporaryFolder folder;
+  // rank_stand_in ends with 75 on a stop signal, with 0 after 20 s; it takes signals 100 ms after it begins.
+  const auto program = (fs::path(::program_invocation_name).parent_path() / "rank_stand_in").string();
+  const auto start_ranks = [&](bool stop_before) {
+    const auto child = ::fork();
+    if (child != 0) return child;
+    install_stop_signals();
+    if (stop_before) ::raise(SIGTERM);
+    std::ofstream(folder.path() / "launcher") << "takes signals";
+    if (!std::freopen((folder.path() / "log").c_str(), "w", stderr)) ::_exit(99);
+    ::_exit(run_local_ranks(2, {program, "100"}, {program, 5}));
+  };
+  CHECK(code_of(start_ranks(true)) == 75);
+  for (const int signal : {SIGTERM, SIGUSR1, SIGUSR2, SIGINT})
+    for (const int delay : {0, 3, 10, 30, 150}) {
+      CAPTURE(signal, delay);
+      fs::remove(folder.path() / "launcher");
+      const auto child = start_ranks(false);
+      wait_for(folder.path() / "launcher");
+      std::this_thread::sleep_for(std::chrono::milliseconds(delay));
+      ::kill(child, signal);
+      CHECK(code_of(child) == 75);
+    }
+}
+
+TEST_CASE("local ranks: an interrupt that reaches a rank twice counts once", "[launch]") {
+  TemporaryFolder folder;
+  const auto program = (fs::path(::program_invocation_name).parent_path() / "rank_stand_in").string();
+  const auto child = ::fork();
+  if (child == 0) {
+    install_stop_signals();
+    ::_exit(run_local_ranks(2, {program, "0", (folder.path() / "pid").string()}, {program, 5}));
+  }
+  wait_for(folder.path() / "pid0");
+  wait_for(folder.path() / "pid1");
+  // As a scheduler sends it: to every process. The ranks get it from the launcher as well.
+  for (const char* name : {"pid0", "pid1"}) ::kill(std::stoi(text_of(folder.path() / name)), SIGINT);
+  ::kill(child, SIGINT);
+  CHECK(code_of(child) == 75);
 }
 
 TEST_CASE("local ranks: none outlives the one that started them, whenever that is killed", "[launch]") {

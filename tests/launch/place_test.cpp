@@ -48,7 +48,7 @@ const Variables kSlurm = {
 
 TEST_CASE("place: nothing set, or the shell of an allocation, is one process", "[launch]") {
   for (const Variables& variables :
-       {Variables{}, Variables{{"RANK", "3"}},
+       {Variables{}, Variables{{"LOCAL_RANK", "3"}},
         Variables{{"SLURM_JOB_ID", "7"}, {"SLURM_NTASKS", "4"}, {"SLURM_PROCID", "0"}, {"SLURM_JOB_NODELIST", "n[1-2]"}},
         Variables{{"SLURM_JOB_ID", "7"}, {"SLURM_STEP_NUM_TASKS", "1"}, {"SLURM_PROCID", "0"}}, Variables{{"RANK", ""}, {"WORLD_SIZE", ""}}}) {
     const auto place = place_in(variables);
@@ -71,6 +71,8 @@ TEST_CASE("place: each launcher, and which goes before which", "[launch]") {
   const auto chosen = place_in(with(kSlurm, {{"MASTER_ADDR", "10.0.0.1"}, {"MASTER_PORT", "1234"}}));
   CHECK((chosen.host == "10.0.0.1" && chosen.port == 1234));
   CHECK(place_in(with(kSlurm, {{"SLURM_STEP_NODELIST", "n1"}, {"SLURM_STEP_TASKS_PER_NODE", "5"}, {"SLURM_NODEID", "0"}})).host == "127.0.0.1");
+  CHECK(slurm.local_processors == 0);
+  CHECK(place_in(with(kSlurm, {{"SLURM_CPUS_ON_NODE", "16"}})).local_processors == 16);
   // Two steps of a job, and neighbouring jobs, meet at ports of their own.
   CHECK(place_in(with(kSlurm, {{"SLURM_STEP_ID", "3"}})).port != slurm.port);
   CHECK(place_in(with(kSlurm, {{"SLURM_JOB_ID", "1001"}})).port != slurm.port);
@@ -98,6 +100,14 @@ TEST_CASE("place: what is missing or wrong is named with its value", "[launch]")
     CAPTURE(name, value);
     CHECK_THAT(error_in(with(kTorchrun, {{name, value}})), Catch::Contains(std::string("variable ") + name + " is '" + value + "'"));
   }
+  // One without the other is half an environment; a container's WORLD_SIZE=1 is not.
+  CHECK_THAT(error_in({{"RANK", "0"}}), Catch::Contains("WORLD_SIZE is not set"));
+  CHECK_THAT(error_in({{"WORLD_SIZE", "2"}}), Catch::Contains("RANK is not set"));
+  CHECK(place_in({{"WORLD_SIZE", "1"}}).source == "one process");
+  CHECK_THAT(error_in(without(kTorchrun, "LOCAL_WORLD_SIZE")), Catch::Contains("LOCAL_WORLD_SIZE is not set"));
+  CHECK_THAT(error_in(without(kTorchrun, "LOCAL_RANK")), Catch::Contains("LOCAL_RANK is not set"));
+  CHECK(place_in(without(without(kTorchrun, "LOCAL_RANK"), "LOCAL_WORLD_SIZE")).local_size == 1);
+  CHECK_THAT(error_in(with(kSlurm, {{"SLURM_STEP_TASKS_PER_NODE", "2(x3)"}})), Catch::Contains("6 tasks") && Catch::Contains("SLURM_STEP_NUM_TASKS is 5"));
   const std::pair<const char*, const char*> of_slurm[] = {{"SLURM_PROCID", "5"},
                                                           {"SLURM_LOCALID", "2"},
                                                           {"SLURM_STEP_TASKS_PER_NODE", "2(x2"},
@@ -117,10 +127,12 @@ TEST_CASE("hosts: SLURM's lists", "[launch]") {
   CHECK(expand_hosts("n1") == Hosts{"n1"});
   CHECK(expand_hosts("n[1-3]") == Hosts{"n1", "n2", "n3"});
   CHECK(expand_hosts("n[08-11,3],gpu5,m[2]-ib") == Hosts{"n08", "n09", "n10", "n11", "n3", "gpu5", "m2-ib"});
+  CHECK(expand_hosts("rack[0-1]n[08-10]") == Hosts{"rack0n08", "rack0n09", "rack0n10", "rack1n08", "rack1n09", "rack1n10"});
+  CHECK(expand_hosts("n[1][2],x[3]y[4,6]-z") == Hosts{"n12", "x3y4-z", "x3y6-z"});
   CHECK(expand_hosts("a.b-c,d") == Hosts{"a.b-c", "d"});
   CHECK(expand_hosts("n[1-100000]").size() == 100000);
-  for (const char* list : {"", ",", "a,", "n[", "n]", "n[]", "n[1-", "n[1-]", "n[3-1]", "n[a-b]", "n[1,]", "n[1-2", "n[1][2]", "n[[1]]",
-                           "n[1-9999999999]", "n[1-100001]"}) {
+  for (const char* list : {"", ",", "a,", "n[", "n]", "n[]", "n[1-", "n[1-]", "n[3-1]", "n[a-b]", "n[1,]", "n[1-2", "n[[1]]", "n[1]]",
+                           "n[1-9999999999]", "n[1-100001]", "n[1-1000]m[1-101]", "r[1]n[", "r[1]n]"}) {
     CAPTURE(list);
     CHECK_THROWS_AS(expand_hosts(list), ConfigError);
   }
