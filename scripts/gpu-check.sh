@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Checks and measures the CUDA build on a machine with a GPU, in pieces of less than nine minutes; the GPU's settings are left as they are.
 # usage: scripts/gpu-check.sh [PIECE...] [--out FOLDER] [--data FOLDER] [--rehearse]      in a package: bin/liere-gpu-check
-#   PIECE        tests | sanitizer | benches | steps | train (default: all, one after another; one that fails does not stop the others)
+#   PIECE        tests | sanitizer | benches | steps | ranks | train (default: all, one after another; one that fails does not stop the others)
 #     tests      doctor, the test binaries, a short training on both devices with their losses compared
 #     sanitizer  compute-sanitizer: memcheck and racecheck over the GPU tests and training steps
 #     benches    rotations and turning at the paper's shapes, beside PyTorch where python3 has torch
 #     steps      training steps of ViT-B for each encoding: images/s, MFU, memory; PyTorch's eager and compiled beside them
+#     ranks      one process through NCCL, and two sharing the GPU over Gloo, beside one without either: the same training
 #     train      training on CIFAR-100 (--data; without the data the arrow task), stopped and resumed
 #   --out        folder of the page gpu.md, of logs and of JSON figures (default: gpu-check); pieces run one by one add to the same page
 #   --rehearse   everything on the CPU with small shapes: checks this script, the figures mean nothing
@@ -13,12 +14,12 @@
 set -uo pipefail
 share=$(dirname "$(dirname "$(readlink -f "$0")")")
 package=$(dirname "$(dirname "$share")")
-case $* in -h | --help) sed -n '2,12s/^# //p' "$0"; exit 0 ;; esac
+case $* in -h | --help) sed -n '2,13s/^# //p' "$0"; exit 0 ;; esac
 die() { local code=$1; shift; printf 'error: %s\n' "$*" >&2; exit "$code"; }
 pieces=() out=gpu-check data='' rehearse=''
 while [ $# -gt 0 ]; do
   case $1 in
-    tests | sanitizer | benches | steps | train) pieces+=("$1") ;;
+    tests | sanitizer | benches | steps | ranks | train) pieces+=("$1") ;;
     --out | --data)
       [ $# -gt 1 ] || die 2 "$1 needs a folder."
       if [ "$1" = --out ]; then out=$2; else data=$(readlink -m "$2"); fi
@@ -29,7 +30,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-[ ${#pieces[@]} -gt 0 ] || pieces=(tests sanitizer benches steps train)
+[ ${#pieces[@]} -gt 0 ] || pieces=(tests sanitizer benches steps ranks train)
 mkdir -p "$out" || die 2 "the folder $out cannot be made: name another with --out."
 out=$(cd "$out" && pwd)
 
@@ -221,6 +222,30 @@ piece_steps() {
   for encoding in absolute rope_mixed liere; do # torch.compile takes half a minute by itself: last
     try 100 "PyTorch: step, CIFAR-100's shape, $encoding, compiled" "$python" "$peers" step "${options[@]}" --encoding $encoding --compile --json "$out/peer_step_cifar100_${encoding}_compiled.json"
   done
+}
+
+# A training of fewer than fifty steps in each way; NCCL with one rank adds nothing and must change no digit, two ranks sum in another order.
+rank_training() { # rank_training NAME KEY...
+  local name=$1
+  shift
+  timeout -k 10 "$limit" "$train" --config arrows_tiny_liere.yaml --output "$work/ranks_$name" "device=$device" train.steps=48 train.precision=fp32 model.dropout=0.1 log.every_steps=1 "$@"
+}
+losses() { grep '"event":"train"' "$work/ranks_$1/metrics.jsonl" | grep -o '"loss":[0-9.e+-]*' | cut -d : -f 2; }
+compare_ranks() { # compare_ranks NAME TOLERANCE: every step's loss beside that of the run alone
+  paste <(losses alone) <(losses "$1") | awk -v tolerance="$2" '
+    { d = $1 - $2; if (d < 0) d = -d; if (NF < 2 || !($1 > 0)) bad = 1; if (d > worst * $1) worst = d / $1; last = $1 " and " $2 }
+    END { printf "%d steps, last loss %s, largest relative difference %.1e (at most %s)\n", NR, last, worst, tolerance; exit !(NR == 48 && !bad && worst <= tolerance) }'
+}
+piece_ranks() {
+  local backend=nccl two=(distributed.share_device=true)
+  if [ -n "$rehearse" ]; then backend=gloo two=(threads=1); fi
+  try 60 'one process' rank_training alone || return
+  try 60 "one process through $backend" rank_training "$backend" "distributed.backend=$backend" || return
+  try 10 "  its losses beside those of the first" compare_ranks "$backend" 0
+  note "       $(tail -n 1 "$work/last.log")"
+  try 120 'two processes over Gloo' rank_training two --ranks 2 "${two[@]}" || return
+  try 10 "  their losses beside those of one" compare_ranks two 1e-4
+  note "       $(tail -n 1 "$work/last.log")"
 }
 
 # Stopped after a while as a scheduler would (75), resumed by the same command, stopped, and finished 20 steps later.

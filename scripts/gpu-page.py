@@ -148,6 +148,6 @@ if logged:
     print("## Training\n\n%d steps; %.0f images/s (median of logged steps), waiting for data %.0f %%, MFU %s, loss %.3f at step %d; %s\n"
           % (last["step"], middle, 100 * last.get("data_wait", 0), "%.1f %%" % (100 * last["mfu"]) if last.get("mfu") else "unknown", last["loss"], last["step"],
              "top-1 %.2f %% of %d test pictures" % (summary["final"]["top1"], summary["final"]["count"]) if summary and summary.get("final") else "not evaluated"))
-for piece in ("tests", "sanitizer", "benches", "steps", "train"):
+for piece in ("tests", "sanitizer", "benches", "steps", "ranks", "train"):
     if text(piece + ".txt"): print("## Piece: %s\n\n```\n%s\n```\n" % (piece, text(piece + ".txt")))
 if text("doctor.txt"): print("## liere-bench doctor\n\n```\n%s\n```" % text("doctor.txt"))

@@ -30,7 +30,8 @@ mkdir -p "$logs" || exit 4
 
 find_program() { # find_program NAME: sets program
   local folder
-  for folder in "$LIERE_BIN" "$home"/build/{cuda,gpu,cpu}/bin; do
+  # The last one: where the package has its programs, this script being in its share/liere.
+  for folder in "$LIERE_BIN" "$home"/build/{cuda,gpu,cpu}/bin "$home"/../../bin; do
     if [ -n "$folder" ] && [ -x "$folder/$1" ]; then program=$folder/$1 && return; fi
     [ -z "$folder" ] || [ "$folder" != "$LIERE_BIN" ] || [ ${#LIERE_CONTAINER[@]} -gt 0 ] || die 2 "LIERE_BIN=$LIERE_BIN holds no $1: correct it in $site, or build with scripts/build.sh."
   done

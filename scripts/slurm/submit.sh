@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Submits training, sweeps and evaluations to SLURM with the facts of scripts/slurm/site.env, and prints what it submits.
-# usage: scripts/slurm/submit.sh [OPTION...] train --config NAME [key=value ...]
+# usage (in a package: bin/liere-submit): scripts/slurm/submit.sh [OPTION...] train --config NAME [key=value ...]
 #        scripts/slurm/submit.sh [OPTION...] sweep LIST [key=value ...]              a line of LIST: the arguments of one run
 #        scripts/slurm/submit.sh [OPTION...] evaluate RUN --test NAMES [key=value ...]
 #   --dry-run             prints the sbatch lines and submits nothing
@@ -11,7 +11,9 @@
 # Logs: logs/NAME-JOB.log, one for all starts of a job. The last line printed is the number of the last job.
 set -euo pipefail
 die() { printf 'error: %s\n' "$*" >&2; exit 2; }
-home=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+home=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.." && pwd)
+job_folder=$home
+if [ -x "$home/../../libexec/run" ]; then job_folder=$PWD; fi # a package: nothing is written into it
 dry_run='' nodes='' gpus='' limit='' name='' after='' tests='' more=()
 while [ $# -gt 0 ]; do
   case $1 in
@@ -45,7 +47,7 @@ site=$(realpath "${LIERE_SITE:-$home/scripts/slurm/site.env}")
 [ -f "$site" ] || die "$site was not found: correct LIERE_SITE, or unset it to use scripts/slurm/site.env."
 # shellcheck source-path=SCRIPTDIR source=site.env
 source "$site"
-nodes=${nodes:-$LIERE_NODES} gpus=${gpus:-$LIERE_GPUS_PER_NODE} limit=${limit:-$LIERE_TIME} folder=$(realpath -m "${LIERE_JOB_FOLDER:-$home}")
+nodes=${nodes:-$LIERE_NODES} gpus=${gpus:-$LIERE_GPUS_PER_NODE} limit=${limit:-$LIERE_TIME} folder=$(realpath -m "${LIERE_JOB_FOLDER:-$job_folder}")
 [[ $nodes =~ ^[1-9][0-9]*$ ]] || die "--nodes $nodes: expected a number from 1."
 [[ $gpus =~ ^[0-9]+$ ]] || die "--gpus $gpus: expected the number of GPUs of a node, 0 for none."
 if [ -n "$tests" ] && [ "$kind" = evaluate ]; then die "--test stands after the run: submit.sh evaluate RUN --test $tests."; fi

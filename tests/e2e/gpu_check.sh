@@ -26,12 +26,12 @@ fi
 
 expect 0 env PYTHON="${LIERE_PYTHON:-python3}" bash "$check" --rehearse --out page
 says 'all passed'
-for piece in tests sanitizer benches steps train; do
+for piece in tests sanitizer benches steps ranks train; do
   says "$piece: passed"
   is_file "page/$piece.txt" "page/$piece.log"
 done
 is_file page/gpu.md page/rotations.json page/apply_5.json page/doctor.json page/train_summary.json
-for text in 'exp forward + backward beside torch.matrix_exp' "LieRE_64's step beside" 'MFU, absolute' 'of the copy' "peak memory at UCF101's shape" '## Training steps' '## Turning' '## exp of' 'checkpoints at steps'; do
+for text in 'exp forward + backward beside torch.matrix_exp' "LieRE_64's step beside" 'MFU, absolute' 'of the copy' "peak memory at UCF101's shape" '## Training steps' '## Turning' '## exp of' 'checkpoints at steps' 'largest relative difference'; do
   grep -q -F -e "$text" page/gpu.md || fail "gpu.md does not say '$text'"
 done
 grep -q 'not measured' page/gpu.md || fail 'figures of shapes that were not measured are in gpu.md'

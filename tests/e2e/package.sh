@@ -56,6 +56,12 @@ says 'block_size: 8' "$PWD/moved/share/liere/configs"
 ln -s moved/bin/liere-train link
 expect 0 ./link --config arrows_tiny_liere.yaml device=cpu threads=1 loader.workers=0 train.steps=2 eval.limit=32 --output run
 is_file run/summary.json
+# Jobs are submitted from where the user is, and find the program of the package.
+mkdir jobs
+expect 0 env -C jobs liere-submit --dry-run --gpus 2 train --config arrows_tiny_liere.yaml
+says "--chdir=$PWD/jobs" "LIERE_HOME=$PWD/moved/share/liere" "$PWD/moved/share/liere/scripts/slurm/train.sbatch"
+expect 0 bash -c "SLURM_JOB_ID=1; source '$PWD/moved/share/liere/scripts/slurm/job.sh'; find_program liere-train; realpath \"\$program\""
+says "$PWD/moved/bin/liere-train"
 expect 0 liere-run-tests --without test_cuda_kernels --seconds 120 '*dropout*,*parity*,philox*'
 says '0 failed'
 grep -q '^[1-9][0-9]* passed, 0 failed' "$output" || fail 'no test of the package passed'

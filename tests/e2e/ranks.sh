@@ -43,6 +43,43 @@ ended 137
 [ "$(grep -c 'was ended by signal 9' log)" = 1 ] || fail 'the cause is not said once'
 grep -q 'no sign of life from rank 1\|rank 1 of 2 was ended' log || fail 'the lost rank is not named'
 
+# A second Ctrl-C ends them at once, and nobody is blamed. (The first one's save is slowed down by a step that takes long.)
+start "${long[@]}" --ranks 2 --output twice train.batch_size=512 data.train_size=4096
+kill -INT $pid
+kill -INT $pid 2>/dev/null || true
+code=0
+wait $pid || code=$?
+case $code in
+  130) grep -q 'SIGINT came twice' log || fail 'a second Ctrl-C is not told' ;;
+  75) ;; # both came as one
+  *) cat log && fail "exit code $code after two interrupts, 130 was expected" ;;
+esac
+! grep -q 'error: rank' log || fail 'a rank is blamed for a second Ctrl-C'
+# From the first millisecond on a signal is a clean stop, also while LibTorch is being loaded.
+for delay in 0.02 0.1 0.3 0.6; do
+  env --default-signal=INT "${long[@]}" --ranks 2 --output early >log 2>&1 &
+  pid=$!
+  sleep $delay
+  kill -USR1 $pid
+  code=0
+  wait $pid || code=$?
+  [ $code = 75 ] || { cat log && fail "exit code $code after SIGUSR1 at $delay s, 75 was expected"; }
+done
+
+# Started by torchrun, where the Python beside LibTorch has it.
+torch=$(ldd "$(command -v liere-train)" | sed -n 's/.*libtorch_cpu.so => \(.*\)\/lib\/libtorch_cpu.so .*/\1/p')
+python=${LIERE_PYTHON:-$(realpath -m "$torch/../../../../bin/python")}
+if [ -x "$python" ] && "$python" -c 'import torch.distributed.run' 2>/dev/null; then
+  expect 0 "$python" -m torch.distributed.run --no-python --standalone --nproc-per-node 2 "${tiny[@]}" --output by_torchrun
+  says 'rank 0 of 2 (RANK and WORLD_SIZE; they meet at'
+  same one by_torchrun
+else
+  echo 'torchrun was not tried: no Python with torch beside LibTorch (LIERE_PYTHON names one)'
+fi
+
+expect 2 env RANK=0 "${tiny[@]}" --output none
+one_sentence
+says WORLD_SIZE
 expect 2 "${tiny[@]}" --ranks 0 --output none
 one_sentence
 expect 2 env RANK=2 WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=1 "${tiny[@]}" --output none
