@@ -164,7 +164,7 @@ TEST_CASE("gradients of new models: finite, the backbone the same for every enco
   make_run(run, tiny({"model.width=64"}));
   auto trained = open_trained(run.string(), {});
   const auto result = run_eval_test(trained, "gradients", "");
-  CHECK(result.at("gradient_samples") == 32);
+  CHECK(result.at("samples") == 32);
   const auto& rows = result.at("initial");
   REQUIRE(rows.size() == 1 + 2 * 6);  // none; blocks 2 to 64, two starts each
   CHECK(rows[0].at("label") == "none");

@@ -149,7 +149,7 @@ TEST_CASE("predict: names and classes of every sample, from rows without labels"
 }
 
 TEST_CASE("every test has a sentence and a text, and a typo is answered with the nearest name", "[eval]") {
-  CHECK(eval_tests().size() == 11);
+  CHECK(eval_tests().size() == 13);
   for (const auto& test : eval_tests()) {
     CHECK(&find_eval_test(std::string(test.name)) == &test);
     CHECK_THAT(list_eval_tests(), has(std::string(test.sentence)));

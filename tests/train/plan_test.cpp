@@ -71,7 +71,7 @@ TEST_CASE("hours follow from FLOP and rate, jobs from the limit less starting an
 }
 
 TEST_CASE("a plan says where not one sample fits", "[plan]") {
-  const auto config = load_experiment((std::filesystem::path(LIERE_SOURCE_DIR) / "configs/cifar100_liere.yaml").string(), {"model.preset=huge", "data.root=/nowhere"}).config;
+  const auto config = paper_config({"model.preset=huge", "data.root=/nowhere"});
   PlanOptions options;
   auto cost = training_cost(config);
   cost.memory.state = 200e9;

@@ -141,7 +141,7 @@ TestOutput attention_test(EvalSession& session) {
   auto layers = json::array();
   for (size_t layer = 0; layer < depth; ++layer)
     layers.push_back({{"layer", layer + 1}, {"cls", cls[layer] / static_cast<double>(samples.size())}, {"entropy", entropy[layer] / static_cast<double>(samples.size())}});
-  output.result = {{"layers", layers}, {"pictured", samples}};
+  output.result = {{"samples", samples.size()}, {"layers", layers}, {"pictured", samples}};
   return output;
 }
 

@@ -65,7 +65,7 @@ TestOutput gradients_test(EvalSession& session) {
   const auto batch = loader.next();
 
   TestOutput output;
-  output.result = {{"gradient_samples", count}, {"trained", step_gradients(trained.model, config, trained.device, *batch)}};
+  output.result = {{"samples", count}, {"trained", step_gradients(trained.model, config, trained.device, *batch)}};
   auto list = json::array();
   const auto classes = static_cast<int64_t>(trained.info.class_names.size());
   const auto rule = position_rule(config.model.position).value_or(PositionRule::kSequential);
@@ -102,7 +102,7 @@ std::string describe_gradients(const json& result) {
   };
   add("as trained", "", result.at("trained"));
   for (const auto& row : result.at("initial")) add(row.at("label").get<std::string>(), !row.contains("init_scale") ? "" : number_in(row, "init_scale") == 1 ? "U[0, 1)" : "U[0, 2 pi)", row);
-  return aligned_text(rows, 2) + "  one step over " + std::to_string(result.at("gradient_samples").get<int64_t>()) + " test samples, without dropout; new models start from the run's seed\n";
+  return aligned_text(rows, 2) + "  one step over " + std::to_string(result.at("samples").get<int64_t>()) + " test samples, without dropout; new models start from the run's seed\n";
 }
 
 }  // namespace liere
