@@ -49,7 +49,7 @@ int run(int argc, char** argv) {
   if (print_config) std::cout << dump_with_origins(experiment.config, experiment.node);
   if (print_config) return 0;
   if (dry_run == "model") {
-    report_cost(training_cost(experiment.config), json_file);
+    report_cost(experiment.config, json_file);
     return 0;
   }
   if (dry_run.empty()) check_output_folder(experiment.config.output);

@@ -34,9 +34,12 @@ inline CLI::App* add_plan(CLI::App& app, PlanArguments& a) {
 }
 
 /// What --dry-run prints, and writes with --json.
-inline void report_cost(const TrainingCost& cost, const std::string& json_file) {
+inline void report_cost(const ExperimentConfig& config, const std::string& json_file) {
+  const auto cost = training_cost(config);
   std::cout << describe_cost(cost);
-  if (!json_file.empty()) write_file_atomically(json_file, nlohmann::json(cost).dump(2) + "\n");
+  nlohmann::json figures = cost;
+  figures.update({{"identity", identity_hash(identity_lines(config))}, {"output", config.output}});
+  if (!json_file.empty()) write_file_atomically(json_file, figures.dump(2) + "\n");
 }
 
 inline int run_plan(PlanArguments a) {

@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/machine.h"
 #include "core/signals.h"
 
 namespace liere {
@@ -229,9 +230,7 @@ class Watch {
         std::find_if(failed_.begin(), failed_.end(), [&](int64_t rank) { return code_of(*children_[static_cast<size_t>(rank)].status) != kPeer; });
     if (first == failed_.end()) first = failed_.begin();
     const auto& child = children_[static_cast<size_t>(*first)];
-    char host[256] = {};
-    ::gethostname(host, sizeof host - 1);
-    std::cerr << "error: rank " << child.rank << " of " << children_.size() << " on host " << host << " "
+    std::cerr << "error: rank " << child.rank << " of " << children_.size() << " on host " << host_name() << " "
               << (WIFSIGNALED(*child.status) ? std::string("was ended by signal ") + std::to_string(WTERMSIG(*child.status)) + " (" +
                                                    ::strsignal(WTERMSIG(*child.status)) + ")"
                                              : "ended with exit code " + std::to_string(WEXITSTATUS(*child.status)))

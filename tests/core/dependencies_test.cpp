@@ -17,6 +17,7 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"data", {"data", "core"}},
     {"models", {"models", "core"}},
     {"report", {"report", "core"}},
+    {"sweep", {"sweep", "core"}},
     {"train", {"train", "launch", "models", "data", "core"}},
     {"bench", {"bench", "train", "launch", "models", "data", "core"}},
 };

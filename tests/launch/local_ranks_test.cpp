@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "core/check.h"
+#include "core/machine.h"
 #include "core/signals.h"
 #include "support/catch.h"
 #include "support/fixtures.h"
@@ -47,11 +48,6 @@ int code_of(pid_t child) {
   int status = 0;
   ::waitpid(child, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-std::string host_name() {
-  char name[256] = {};
-  ::gethostname(name, sizeof name - 1);
-  return name;
 }
 void wait_for(const fs::path& path) {
   for (int i = 0; i < 1000 && !fs::exists(path); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));

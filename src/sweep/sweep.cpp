@@ -1,0 +1,228 @@
+#include "sweep/sweep.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <list>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <thread>
+
+#include "core/check.h"
+#include "core/log.h"
+#include "core/signals.h"
+#include "sweep/process.h"
+
+namespace liere::sweep {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int kStoppedEarly = static_cast<int>(ExitCode::kStoppedEarly), kDiverged = static_cast<int>(ExitCode::kDiverged);
+
+/// Part `job` of `jobs` of the processors that this process may use; empty where there are fewer than jobs.
+std::vector<int> share_of_processors(int64_t job, int64_t jobs) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<int> all, share;
+  if (jobs == 1 || sched_getaffinity(0, sizeof set, &set) != 0) return share;
+  for (int processor = 0; processor < CPU_SETSIZE; ++processor)
+    if (CPU_ISSET(processor, &set)) all.push_back(processor);
+  const auto count = static_cast<int64_t>(all.size());
+  for (int64_t i = count * job / jobs; i < count * (job + 1) / jobs; ++i) share.push_back(all[static_cast<size_t>(i)]);
+  return share;
+}
+
+std::string joined(const std::vector<std::string>& words, const char* between) {
+  std::string text;
+  for (const auto& word : words) text += (text.empty() ? "" : between) + word;
+  return text;
+}
+
+/// A training under way, then its tests.
+struct Running {
+  const Point* point;
+  int64_t job;
+  Process process;
+  bool evaluates;
+  fs::path log;
+};
+
+}  // namespace
+
+Sweep::Sweep(const SweepFile& file, const SweepOptions& options) : file_(file), options_(options), attempts_(file.output) {
+  if (options_.jobs < 1 || options_.jobs > 256) throw ConfigError("--jobs is " + std::to_string(options_.jobs) + ", expected 1 to 256.");
+  learn_costs();
+}
+
+std::vector<std::string> Sweep::train_arguments(const Point& point) const {
+  std::vector<std::string> arguments = {"--config", point.config};
+  arguments.insert(arguments.end(), point.overrides.begin(), point.overrides.end());
+  return arguments;
+}
+
+PointCost Sweep::cost_of(const Point& point) const {
+  const auto folder = fs::temp_directory_path() / ("liere_sweep_" + std::to_string(::getpid()));
+  fs::create_directories(folder);
+  const auto json_file = folder / "cost.json", log = folder / "log";
+  std::vector<std::string> arguments = {options_.train};
+  const auto of_point = train_arguments(point);
+  arguments.insert(arguments.end(), of_point.begin(), of_point.end());
+  arguments.insert(arguments.end(), {"--dry-run", "--json", json_file.string()});
+  const int code = run_quietly(arguments, log);
+  if (stop_requested()) throw Error(ExitCode::kStoppedEarly, std::string(stop_signal_name()) + ": stopped before anything was trained.");
+  const auto error = error_in(log);
+  if (code != 0) throw Error(code == 3 || code == 4 || code == 5 ? static_cast<ExitCode>(code) : ExitCode::kConfiguration, "point " + point.name + " is refused: " + error);
+  std::ifstream in(json_file);
+  const auto cost = nlohmann::json::parse(in, nullptr, false);
+  if (!cost.is_object()) throw Error(ExitCode::kFailure, options_.train + " --dry-run --json wrote no figures for point " + point.name + ".");
+  fs::remove_all(folder);
+  return {cost.value("identity", ""), cost.value("disk_bytes", 0.0), cost.value("training_flop", 0.0), cost.value("steps", int64_t{0})};
+}
+
+void Sweep::learn_costs() {
+  const auto all = points();
+  ProgressLine progress("checking points", static_cast<int64_t>(all.size()));
+  int64_t done = 0;
+  for (const auto& point : all) {
+    if (!costs_.count(point.folder) || file_.tune) costs_[point.folder] = cost_of(point);
+    progress.update(++done, point.name);
+  }
+}
+
+std::vector<Point> Sweep::points() const {
+  auto all = tuning_points(file_);
+  for (auto point : points_of(file_)) {
+    if (file_.tune)
+      if (const auto chosen = chosen_.find(point.at.at(file_.tune->per)); chosen != chosen_.end()) point.overrides.push_back(file_.tune->key + "=" + chosen->second);
+    all.push_back(point);
+  }
+  return all;
+}
+
+PointState Sweep::state_of(const Point& point) const {
+  const auto cost = costs_.find(point.folder);
+  return read_state(point.folder, cost == costs_.end() || !is_chosen(point) ? "" : cost->second.identity, attempts_.of(point.name));
+}
+
+bool Sweep::is_chosen(const Point& point) const { return !file_.tune || !point.tuning_of.empty() || chosen_.count(point.at.at(file_.tune->per)) > 0; }
+
+std::vector<Choice> Sweep::choices() const {
+  std::vector<Choice> choices;
+  for (const auto& point : tuning_points(file_)) {
+    if (choices.empty() || choices.back().of != point.tuning_of) choices.push_back({point.tuning_of, "", std::nan(""), 0, 0, 0, {}});
+    auto& choice = choices.back();
+    const auto state = state_of(point);
+    ++choice.runs;
+    if (state.state == State::kDiverged) ++choice.done;  // its budget is spent, and it is not chosen
+    if (state.state != State::kDone) continue;
+    ++choice.done;
+    choice.steps += state.step;
+    if (std::isnan(state.holdout)) throw DataError("the tuning run " + point.folder + " measured no held-out data. Give tune.overrides a data.holdout, so that the test set has no say in what is chosen.");
+    if (std::isnan(choice.holdout) || state.holdout > choice.holdout) {
+      choice.holdout = state.holdout;
+      choice.value = point.tuned_value;
+      choice.tied.clear();
+    } else if (state.holdout == choice.holdout) {
+      choice.tied.push_back(point.tuned_value);
+    }
+  }
+  for (auto& choice : choices)
+    if (choice.done < choice.runs) choice.value.clear();
+  return choices;
+}
+
+int Sweep::run() {
+  if (file_.tune) {
+    if (const int code = run_all(tuning_points(file_)); code == kStoppedEarly) return code;
+    for (const auto& choice : choices())
+      if (!choice.value.empty()) chosen_[choice.of] = choice.value;
+    learn_costs();
+  }
+  std::vector<Point> finals;
+  for (const auto& point : points())
+    if (point.tuning_of.empty() && is_chosen(point)) finals.push_back(point);
+  if (const int code = run_all(finals); code == kStoppedEarly) return code;
+  const auto all = points();
+  const auto is_done = [this](const Point& point) { return is_chosen(point) && state_of(point).state == State::kDone && !attempts_.of(point.name); };
+  return std::all_of(all.begin(), all.end(), is_done) ? 0 : static_cast<int>(ExitCode::kFailure);
+}
+
+void Sweep::end_of(const Point& point, int code, const fs::path& log) {
+  if (code == kStoppedEarly) return;
+  // What a shown run said is above; in a log it is read.
+  attempts_.note(point.name, {code, code == 0 ? "" : "exit code " + std::to_string(code) + (log.empty() ? "" : ": " + error_in(log))});
+  if (code != 0) log_warning(point.name + (code == kDiverged ? " diverged" : " failed with exit code " + std::to_string(code)) + (log.empty() ? "" : ": " + error_in(log)));
+}
+
+int Sweep::run_all(const std::vector<Point>& points) {
+  std::vector<const Point*> waiting;
+  for (const auto& point : points) {
+    const auto state = state_of(point).state;
+    if ((state == State::kDone && !attempts_.of(point.name)) || (state == State::kDiverged && !options_.retry)) continue;
+    waiting.push_back(&point);
+  }
+  std::reverse(waiting.begin(), waiting.end());
+  size_t done = points.size() - waiting.size();
+  if (!waiting.empty()) log_info(file_.name + ": " + std::to_string(waiting.size()) + " of " + std::to_string(points.size()) + " runs to do");
+  std::list<Running> running;
+  std::set<int64_t> free_jobs;
+  for (int64_t job = 0; job < options_.jobs; ++job) free_jobs.insert(job);
+  bool failed = false, passed_on = false;
+  const auto start = [&](const Point& point, int64_t job, bool evaluates) {
+    const fs::path log = options_.jobs == 1 ? fs::path() : fs::path(file_.output) / (point.name + (evaluates ? ".eval.log" : ".log"));
+    std::vector<std::string> arguments;
+    if (evaluates) {
+      arguments = {options_.eval, "--checkpoint", point.folder, "--test", joined(file_.evaluate, ",")};
+    } else {
+      arguments = train_arguments(point);
+      arguments.insert(arguments.begin(), options_.train);
+      log_info("--- " + std::to_string(done + running.size() + 1) + " of " + std::to_string(points.size()) + ": " + point.name);
+    }
+    running.push_back({&point, job, Process(arguments, {log, share_of_processors(job, options_.jobs)}), evaluates, log});
+  };
+  fs::create_directories(file_.output);
+  while (!running.empty() || (!waiting.empty() && !stop_requested() && !(failed && options_.stop_on_error))) {
+    while (!waiting.empty() && !free_jobs.empty() && !stop_requested() && !(failed && options_.stop_on_error)) {
+      const auto* point = waiting.back();
+      waiting.pop_back();
+      const int64_t job = *free_jobs.begin();
+      free_jobs.erase(free_jobs.begin());
+      start(*point, job, false);
+    }
+    if (stop_requested() && !passed_on)
+      for (const auto& child : running) child.process.signal(stop_signal());
+    passed_on |= stop_requested();
+    for (auto child = running.begin(); child != running.end();) {
+      const auto code = child->process.ended();
+      if (!code) {
+        ++child;
+        continue;
+      }
+      // A child that a signal ended before it could take it was stopped, too.
+      const int meant = passed_on && *code > 128 ? kStoppedEarly : *code;
+      const auto point = child->point;
+      const auto job = child->job;
+      const bool evaluates_next = meant == 0 && !child->evaluates && !file_.evaluate.empty() && point->tuning_of.empty() && !stop_requested();
+      end_of(*point, meant, child->log);
+      failed |= meant != 0 && meant != kStoppedEarly;
+      child = running.erase(child);
+      if (evaluates_next) {
+        start(*point, job, true);
+      } else {
+        free_jobs.insert(job);
+        ++done;
+      }
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  if (!stop_requested()) return failed ? 1 : 0;
+  log_info(std::string(stop_signal_name()) + ": stopped; the same command goes on");
+  return kStoppedEarly;
+}
+
+}  // namespace liere::sweep
