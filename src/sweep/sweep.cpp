@@ -57,6 +57,7 @@ struct Running {
 Sweep::Sweep(const SweepFile& file, const SweepOptions& options) : file_(file), options_(options), attempts_(file.output) {
   if (options_.jobs < 1 || options_.jobs > 256) throw ConfigError("--jobs is " + std::to_string(options_.jobs) + ", expected 1 to 256.");
   learn_costs();
+  choose();
 }
 
 std::vector<std::string> Sweep::train_arguments(const Point& point) const {
@@ -84,12 +85,20 @@ PointCost Sweep::cost_of(const Point& point) const {
   return {cost.value("identity", ""), cost.value("disk_bytes", 0.0), cost.value("training_flop", 0.0), cost.value("steps", int64_t{0})};
 }
 
+void Sweep::choose() {
+  const size_t before = chosen_.size();
+  for (const auto& choice : choices())
+    if (!choice.value.empty()) chosen_[choice.of] = choice.value;
+  if (chosen_.size() > before) learn_costs();
+}
+
 void Sweep::learn_costs() {
   const auto all = points();
   ProgressLine progress("checking points", static_cast<int64_t>(all.size()));
   int64_t done = 0;
   for (const auto& point : all) {
-    if (!costs_.count(point.folder) || file_.tune) costs_[point.folder] = cost_of(point);
+    // What is chosen changes the points that wait for it.
+    if (!costs_.count(point.folder) || (file_.tune && point.tuning_of.empty())) costs_[point.folder] = cost_of(point);
     progress.update(++done, point.name);
   }
 }
@@ -139,9 +148,7 @@ std::vector<Choice> Sweep::choices() const {
 int Sweep::run() {
   if (file_.tune) {
     if (const int code = run_all(tuning_points(file_)); code == kStoppedEarly) return code;
-    for (const auto& choice : choices())
-      if (!choice.value.empty()) chosen_[choice.of] = choice.value;
-    learn_costs();
+    choose();
   }
   std::vector<Point> finals;
   for (const auto& point : points())

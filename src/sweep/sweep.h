@@ -56,6 +56,8 @@ class Sweep {
   std::vector<std::string> train_arguments(const Point& point) const;
   PointCost cost_of(const Point& point) const;
   void learn_costs();
+  /// Takes over what finished tuning runs say.
+  void choose();
   /// 0, or the exit code of what stopped them.
   int run_all(const std::vector<Point>& points);
   void end_of(const Point& point, int code, const std::filesystem::path& log);

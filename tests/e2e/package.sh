@@ -46,7 +46,7 @@ echo "needs GLIBC_$(newest_symbol GLIBC), GLIBCXX_$(newest_symbol GLIBCXX) or ne
 export LIERE_TORCH=${LIERE_TORCH:-$(dirname "$(ldd "$LIERE_BIN/liere-train" | sed -n 's/.*libtorch_cpu.so => \([^ ]*\) .*/\1/p')")/..}
 rm configs # of this folder: the package has its own
 PATH=$PWD/moved/bin:$PATH
-for command in liere-train liere-eval liere-data liere-report liere-bench; do
+for command in liere-train liere-eval liere-data liere-report liere-sweep liere-bench; do
   [ "$(command -v $command)" = "$PWD/moved/bin/$command" ] || fail "$command is not in the package"
   expect 0 $command --help
 done
