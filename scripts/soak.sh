@@ -317,7 +317,7 @@ K12() { # Two incarnations: a restart takes the folder over from a frozen proces
       mv k12.out older.out
       SLURM_JOB_ID=7 SLURM_RESTART_COUNT=1 start k12
       sleep 0.$((RANDOM % 9))
-      until [ -n "$(grep 'generation 2' k12/lock 2>/dev/null)" ] || ! kill -0 "$pid" 2>/dev/null; do sleep 0.01; done
+      until grep -q 'generation 2' k12/lock 2>/dev/null || ! kill -0 "$pid" 2>/dev/null; do sleep 0.01; done
       kill -CONT "$older"
       wait "$pid" || bad 'the newer process failed'
       code=0

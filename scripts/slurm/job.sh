@@ -24,19 +24,23 @@ site=${LIERE_SITE:-$home/scripts/slurm/site.env}
 [ -f "$site" ] || die 2 "$site was not found: submit with scripts/slurm/submit.sh, or from the project's folder, or name the file with LIERE_SITE."
 # shellcheck source-path=SCRIPTDIR source=site.env
 source "$site"
+# shellcheck source-path=SCRIPTDIR source=site.env
+[ "$site" -ef "$home/scripts/slurm/site.env" ] || source "$home/scripts/slurm/site.env" # what another file leaves out
 cd "${LIERE_JOB_FOLDER:-$home}" || exit 2
 logs=$PWD/logs
 mkdir -p "$logs" || exit 4
+
+in_container() { [ ${#LIERE_CONTAINER[@]} -gt 0 ] || [[ " ${LIERE_SRUN_OPTIONS[*]} " == *' --container-'* ]]; }
 
 find_program() { # find_program NAME: sets program
   local folder
   # The last one: where the package has its programs, this script being in its share/liere.
   for folder in "$LIERE_BIN" "$home"/build/{cuda,gpu,cpu}/bin "$home"/../../bin; do
     if [ -n "$folder" ] && [ -x "$folder/$1" ]; then program=$folder/$1 && return; fi
-    [ -z "$folder" ] || [ "$folder" != "$LIERE_BIN" ] || [ ${#LIERE_CONTAINER[@]} -gt 0 ] || die 2 "LIERE_BIN=$LIERE_BIN holds no $1: correct it in $site, or build with scripts/build.sh."
+    [ -z "$folder" ] || [ "$folder" != "$LIERE_BIN" ] || in_container || die 2 "LIERE_BIN=$LIERE_BIN holds no $1: correct it in $site, or build with scripts/build.sh."
   done
   # In a container the folder may exist only there.
-  if [ ${#LIERE_CONTAINER[@]} -gt 0 ]; then program=${LIERE_BIN:+$LIERE_BIN/}$1 && return; fi
+  if in_container; then program=${LIERE_BIN:+$LIERE_BIN/}$1 && return; fi
   program=$(command -v "$1") || die 2 "$1 was not found in $home/build: build it with scripts/build.sh, or set LIERE_BIN in $site."
 }
 
@@ -52,6 +56,7 @@ run_step() {
   local options=(--kill-on-bad-exit=0 --wait="$LIERE_WAIT_SECONDS")
   # Since SLURM 22.05 srun no longer inherits this from sbatch. A rank that is gone is for the others to notice (exit 5); --wait ends what does not.
   [ -z "${SLURM_CPUS_PER_TASK:-}" ] || options+=(--cpus-per-task="$SLURM_CPUS_PER_TASK")
+  options+=("${LIERE_SRUN_OPTIONS[@]}")
   while [ "$1" != -- ]; do options+=("$1") && shift; done
   shift
   code=75
@@ -95,10 +100,13 @@ finish() {
 
 # train ARGUMENT...: a run that goes on from its newest checkpoint when there is one, under all processes of the job; notes its folder for the evaluation.
 train() {
-  local note=$logs/${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}.run folder
+  local note=$logs/${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}.run folder alone=()
   [ -n "${SLURM_ARRAY_JOB_ID:-}" ] || note=$logs/$SLURM_JOB_ID.run
   begin liere-train
-  folder=$("${LIERE_CONTAINER[@]}" "$program" "$@" --print-config | sed -n 's/^output: *\(.*[^ ]\) *# [^#]*$/\1/p')
+  # srun's own containers are not this shell's.
+  [ ${#LIERE_SRUN_OPTIONS[@]} = 0 ] || alone=(srun --nodes=1 --ntasks=1 "${LIERE_SRUN_OPTIONS[@]}")
+  folder=$("${alone[@]}" "${LIERE_CONTAINER[@]}" "$program" "$@" --print-config | sed -n 's/^output: *\(.*[^ ]\) *# [^#]*$/\1/p')
+  if [ -z "$folder" ] && [ -n "$asked_by" ]; then finish 75; fi
   [ -n "$folder" ] || die 2 "the configuration was refused: correct the arguments and submit again."
   folder=${folder#\"} folder=${folder%\"}
   { printf '%s\n' "$folder" >"$note.new" && mv "$note.new" "$note"; } || die 4 "$note could not be written: free some space or correct LIERE_JOB_FOLDER."

@@ -47,6 +47,8 @@ site=$(realpath "${LIERE_SITE:-$home/scripts/slurm/site.env}")
 [ -f "$site" ] || die "$site was not found: correct LIERE_SITE, or unset it to use scripts/slurm/site.env."
 # shellcheck source-path=SCRIPTDIR source=site.env
 source "$site"
+# shellcheck source-path=SCRIPTDIR source=site.env
+[ "$site" -ef "$home/scripts/slurm/site.env" ] || source "$home/scripts/slurm/site.env" # what another file leaves out
 nodes=${nodes:-$LIERE_NODES} gpus=${gpus:-$LIERE_GPUS_PER_NODE} limit=${limit:-$LIERE_TIME} folder=$(realpath -m "${LIERE_JOB_FOLDER:-$job_folder}")
 [[ $nodes =~ ^[1-9][0-9]*$ ]] || die "--nodes $nodes: expected a number from 1."
 [[ $gpus =~ ^[0-9]+$ ]] || die "--gpus $gpus: expected the number of GPUs of a node, 0 for none."
@@ -80,7 +82,7 @@ submit() {
 }
 
 [ -n "$dry_run" ] || command -v sbatch >/dev/null || die "there is no sbatch here: run this where you submit jobs, or see what it would submit with --dry-run."
-[ -n "$dry_run" ] || mkdir -p "$folder/logs"
+[ -n "$dry_run" ] || mkdir -p "$folder/logs" || die "$folder/logs could not be made: correct LIERE_JOB_FOLDER in $site."
 dependency=() array=() signal=(--signal="B:USR1@$LIERE_SIGNAL_SECONDS")
 [ -z "$after" ] || dependency=(--dependency="afterok:$after" --kill-on-invalid-dep=yes)
 case $kind in

@@ -3,7 +3,7 @@
 # data, builds the model, runs one step), 5 times.   usage: tests/bench/startup.sh DATA_ROOT [liere-train] [key=value ...]
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
-[ $# -ge 1 ] && [ -d "$1" ] || { echo "skipped: name the folder of CIFAR-100"; exit 0; }
+if [ $# = 0 ] || [ ! -d "$1" ]; then echo "skipped: name the folder of CIFAR-100" && exit 0; fi
 data=$1
 shift
 program=$root/build/cpu/bin/liere-train
@@ -11,7 +11,7 @@ if [ $# -ge 1 ] && [ -x "$1" ]; then
   program=$1
   shift
 fi
-for run in 1 2 3 4 5; do
+for _ in 1 2 3 4 5; do
   python3 - "$program" --config "$root/configs/cifar100_small_liere_8.yaml" "data.root=$data" --dry-run=step "$@" <<'PY'
 import resource, subprocess, sys, time
 start = time.time()

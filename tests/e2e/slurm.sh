@@ -175,9 +175,10 @@ scontrol update jobid="$job" EndTime="$(date -d '+1 second' +%FT%T)"
 at=$job
 wait_until 70 'SIGTERM at the time limit' grep -q 'after SIGTERM' "logs/liere-$at.log"
 wait_until 70 'SIGUSR1 before the time limit' grep -q 'after SIGUSR1' "logs/liere-$near.log"
+log_says "$near" 1 'SIGUSR1: stopped at step'
 for job in "$near" "$at"; do
   wait_until 30 "job $job requeued" is_state "$job" PENDING
-  log_says "$job" 1 'SIGUSR1: stopped at step'
+  log_says "$job" 1 ': stopped at step' # at the limit SIGTERM reaches the process and the shell, which passes it on as SIGUSR1: either may be first
   log_says "$job" 1 'slurm: asks to be requeued'
   scancel "$job"
 done
@@ -185,6 +186,9 @@ done
 stamp 'two nodes'
 # Two nodes, a process on each: stopped and started again they end where two undisturbed processes do; when one dies the other ends by itself.
 export MASTER_ADDR=127.0.0.1 # the nodes' names are SLURM's only
+# With a site's file of one line: srun gets its options, also where it is asked for the run folder.
+printf 'LIERE_SRUN_OPTIONS=(--cpu-bind=none)\n' >site.env
+export LIERE_SITE=$PWD/site.env
 expect 0 liere-train "${config[@]}" --output undisturbed_two --ranks 2
 undisturbed=$(digest undisturbed_two)
 submit --nodes 2 train "${config[@]}" --output two
