@@ -51,6 +51,7 @@ Trainer::Trainer(const Experiment& experiment, torch::Device device, Ranks* rank
       lagged_(!device.is_cpu()),
       records_(device),
       lr_(parts_.optimizer->lr_tensor()) {
+  fault_ = fault_of(ranks_.rank(), ranks_.size(), parts_.model->named_weights());
   set_recorded(config_.train.cuda_graph);
   if (config_.ema.decay) ema_.emplace(config_.ema, parts_.model->named_weights());
   if (config_.train.micro_batch->automatic)

@@ -1,0 +1,143 @@
+#include "train/distributed_meeting.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <thread>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+#include <vector>
+
+#include "core/check.h"
+#include "core/machine.h"
+#include "core/signals.h"
+#include "launch/meeting.h"
+
+namespace liere {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr int kMeetingSeconds = 28;
+
+std::string text_of(const std::vector<uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
+std::vector<uint8_t> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
+
+std::string printed(const sockaddr_storage& address, socklen_t length) {
+  char text[NI_MAXHOST] = "";
+  const bool known =
+      ::getnameinfo(reinterpret_cast<const sockaddr*>(&address), length, text, sizeof text, nullptr, 0, NI_NUMERICHOST | NI_NUMERICSERV) == 0;
+  return known ? text : "";
+}
+
+struct Route {
+  std::string from, to;  // empty: none
+};
+/// This machine's address on the way to host, and host's own: the routing table's answer, nothing is sent.
+Route route_to(const std::string& host, uint16_t port) {
+  addrinfo hints = {};
+  hints.ai_socktype = SOCK_DGRAM;
+  addrinfo* found = nullptr;
+  if (::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) return {};
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, &::freeaddrinfo);
+  for (const auto* address = found; address; address = address->ai_next) {
+    const int socket = ::socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC, address->ai_protocol);
+    if (socket < 0) continue;
+    sockaddr_storage from = {}, to = {};
+    socklen_t from_length = sizeof from, to_length = sizeof to;
+    const bool known = ::connect(socket, address->ai_addr, address->ai_addrlen) == 0 &&
+                       ::getsockname(socket, reinterpret_cast<sockaddr*>(&from), &from_length) == 0 &&
+                       ::getpeername(socket, reinterpret_cast<sockaddr*>(&to), &to_length) == 0;
+    ::close(socket);
+    if (known) return {printed(from, from_length), printed(to, to_length)};
+  }
+  return {};
+}
+
+bool is_own(const std::string& address) {
+  const auto route = route_to(address, 9);
+  return !address.empty() && route.from == route.to;
+}
+
+/// Enters this rank and waits for the others. Each says how many ranks it knows of.
+void enter(c10d::Store& store, const Place& place, const std::string& where) {
+  const auto key = [](int64_t rank) { return "here/" + std::to_string(rank); };
+  const auto until = Clock::now() + std::chrono::seconds(kMeetingSeconds);
+  const auto size = std::to_string(place.size);
+  store.set(key(place.rank), bytes_of(size));
+  const bool twice = store.add("count/" + std::to_string(place.rank), 1) > 1;
+  const auto self = "rank " + std::to_string(place.rank) + " of " + size + " on " + host_name();
+  if (twice) throw ConfigError(self + " is there twice: another process that meets at " + where + " has the same number. Start each rank once.");
+  for (std::vector<int64_t> missing;; std::this_thread::sleep_for(milliseconds(20))) {
+    missing.clear();
+    for (int64_t other = 0; other < place.size; ++other) {
+      if (!store.check({key(other)})) {
+        missing.push_back(other);
+        continue;
+      }
+      const auto theirs = text_of(store.get(key(other)));
+      if (theirs != size)
+        throw ConfigError("the ranks that meet at " + where + " do not agree about their number: rank " + std::to_string(place.rank) + " was told of " +
+                          size + ", rank " + std::to_string(other) + " of " + theirs + ". Start all with the same number of ranks.");
+    }
+    if (missing.empty()) return;
+    if (stop_requested())
+      throw Error(ExitCode::kStoppedEarly, std::string("stopped by ") + stop_signal_name() + " before the ranks had met; the same command begins again.");
+    if (Clock::now() < until) continue;
+    std::string list;
+    for (size_t i = 0; i < missing.size() && i < 8; ++i) list += (i ? ", " : "") + std::to_string(missing[i]);
+    if (missing.size() > 8) list += " and " + std::to_string(missing.size() - 8) + " more";
+    throw DeviceError(self + " could not meet the others at " + where + " within " + std::to_string(kMeetingSeconds) + " s: missing is rank " + list +
+                      ". Check that all " + size + " ranks were started and that this address is rank 0's and reachable from their machines.");
+  }
+}
+
+/// Rank 0 hears from rank 1 by which address it was reached: its own name for itself often leads nowhere else.
+std::string own_address(c10d::Store& store, const Place& place) {
+  const auto route = route_to(place.host, place.port);
+  const std::string key = "address of rank 0";
+  if (place.rank == 1) store.set(key, bytes_of(route.to));
+  if (place.rank > 0) return route.from;
+  const auto reached = text_of(store.get(key));
+  return is_own(reached) ? reached : route.from;
+}
+
+}  // namespace
+
+std::string plain_cause(const std::string& text) {
+  auto line = text.substr(0, text.find('\n'));
+  const auto end = line.find("] ");
+  if (line.starts_with('[') && end != std::string::npos) line.erase(0, end + 2);
+  return line;
+}
+
+Meeting meet(const Place& place) {
+  const std::string where = place.host + ":" + std::to_string(place.port);
+  c10d::TCPStoreOptions options;
+  options.port = place.port;
+  options.isServer = place.rank == 0;
+  options.numWorkers = static_cast<size_t>(place.size);
+  options.waitWorkers = false;
+  options.timeout = std::chrono::seconds(kMeetingSeconds);
+  if (place.rank > 0) wait_for_meeting(place.host, place.port, kMeetingSeconds - 2);
+  try {
+    Meeting meeting{c10::make_intrusive<c10d::TCPStore>(place.host, options), {}};
+    enter(*meeting.store, place, where);
+    meeting.address = own_address(*meeting.store, place);
+    return meeting;
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw DeviceError("rank " + std::to_string(place.rank) + " of " + std::to_string(place.size) + " on " + host_name() +
+                      " could not meet the others at " + where + ": " + plain_cause(error.what()) +
+                      ". Check that all ranks were started, that the address is rank 0's and reachable from here, and that no other program uses the port.");
+  }
+}
+
+}  // namespace liere
