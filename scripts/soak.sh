@@ -58,7 +58,7 @@ clean_up() {
       case $folder in "$work"/*) umount "$folder" ;; esac
     done </proc/mounts
     [ ! -d k3/checkpoints ] || chattr -i k3/checkpoints 2>/dev/null
-    for folder in /run/netns/liere-$$-?; do
+    for folder in /run/netns/"liere-$$-"?; do
       [ ! -e "$folder" ] || ip netns del "${folder##*/}"
     done
   fi

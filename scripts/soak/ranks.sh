@@ -6,6 +6,8 @@ host=$(uname -n)
 # Without end, neither evaluated nor saved unless arguments after these say so.
 endless=(train.epochs=100000 checkpoint.every_steps=100000 checkpoint.every_epochs=100000 eval.every_epochs=100000)
 saving=(checkpoint.every_steps=1 checkpoint.background=false)
+# Long enough that something can happen in its middle.
+long=(train.epochs=100 checkpoint.every_steps=100 distributed.timeout=8) long_last_step=600
 evaluating=(eval.every_steps=1 data.test_size=200)
 
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
@@ -49,7 +51,7 @@ lives() { # lives PID: and is no zombie
 }
 ended() { # ended PID MILLISECONDS SINCE -> $code and $ms after SINCE; what lives longer than that is killed and has the code 'none'
   code=0
-  until ! lives "$1" || [ $(($(now_ms) - $3)) -gt "$2" ]; do sleep 0.01; done
+  until ! lives "$1" || [ $(($(now_ms) - $3)) -gt "$2" ]; do sleep 0.01; done 2>/dev/null # the shell reports who was killed
   ms=$(($(now_ms) - $3))
   if lives "$1"; then
     kill -KILL "$1"
@@ -79,7 +81,7 @@ nobody_left() { ! pgrep -f -- "--output $work/$1 " >/dev/null; }
 names() { # names FILE RANK: who is missing, where, and in what the other waited
   grep -q "^error: rank $((1 - $2)) on $host could not go on with the others at step [0-9]*, in [a-z' ]* (.*): no sign of life from rank $2 on $host (last heard of at step [0-9]*, " "$1"
 }
-both_done() { # both_done WHAT FOLDER: both ranks end well, as the undisturbed run of two ranks
+both_done() { # both_done WHAT CONDITION FOLDER: both ranks end well, and the run as the condition says
   local rank began
   began=$(now_ms)
   for rank in 0 1; do
@@ -87,16 +89,24 @@ both_done() { # both_done WHAT FOLDER: both ranks end well, as the undisturbed r
     codes[rank]=$code
   done
   cat rank0.out rank1.out >out.txt
-  if [ "${codes[0]}" = 0 ] && [ "${codes[1]}" = 0 ] && as_pair "$2"; then good; else bad "$1: exit codes ${codes[*]}"; fi
+  if [ "${codes[0]}" = 0 ] && [ "${codes[1]}" = 0 ] && $2 "$3"; then good; else bad "$1: exit codes ${codes[*]}"; fi
 }
-pair_reference=''
-as_pair() { # as the undisturbed run of two ranks, which is made when it is first needed
-  local d
+digest_at() { checkpoint_tool digest "$1/checkpoints/step-$(printf %08d "$2").safetensors" 2>/dev/null | cut -d ' ' -f 1; }
+pair_reference='' long_reference=''
+# As the undisturbed run of two ranks, which is made when it is first needed.
+as_pair() {
   if [ -z "$pair_reference" ]; then
     liere-train "${config[@]}" --output pair --ranks 2 >pair.out 2>&1 </dev/null || bad 'the undisturbed run of two ranks failed'
-    pair_reference=$(digest pair)
+    pair_reference=$(digest_at pair $last_step)
   fi
-  d=$(digest "$1") && [ -n "$d" ] && [ "$d" = "$pair_reference" ]
+  [ -n "$pair_reference" ] && [ "$(digest_at "$1" $last_step)" = "$pair_reference" ]
+}
+as_long() {
+  if [ -z "$long_reference" ]; then
+    liere-train "${config[@]}" --output long --ranks 2 "${long[@]}" >long.out 2>&1 </dev/null || bad 'the undisturbed long run failed'
+    long_reference=$(digest_at long $long_last_step)
+  fi
+  [ -n "$long_reference" ] && [ "$(digest_at "$1" $long_last_step)" = "$long_reference" ]
 }
 worst_ms=0
 within() { # within MILLISECONDS: $ms is, beside what starting a program takes here; remembers the longest
@@ -134,8 +144,8 @@ D1() { # A rank killed, 0 or 1, in a step, an evaluation, a save or while it sta
       under_way
       began=$(now_ms)
       kill -KILL "${pids[victim]}"
-      ended "${pids[other]}" 30000 "$began"
       wait "${pids[victim]}" 2>/dev/null
+      ended "${pids[other]}" 30000 "$began"
       cp "rank$other.out" out.txt
       if [ "$code" = 5 ] && within 2000 && one_error out.txt && names out.txt $victim && no_noise out.txt; then good; else bad "$phase, rank $victim: the other ended with $code after $ms ms"; fi
     fi
@@ -196,7 +206,7 @@ start_apart() { # start_apart FOLDER [ARGUMENT...]: one rank in each namespace
 }
 
 D3() { # The cable between two ranks cut: as a frozen rank, on both sides; cut for three seconds: both go on, the end is the same
-  local i wanted rank code ms began near far name whole d
+  local i wanted rank code ms began near far name
   network || return
   wanted=$(count 1 10) worst_ms=0
   for i in $(seq "$wanted"); do
@@ -212,25 +222,15 @@ D3() { # The cable between two ranks cut: as a frozen rank, on both sides; cut f
     done
     ip -n "$near" link set cable up
   done
-  # A run long enough to be cut in its middle.
-  rm -rf d3-whole
-  liere-train "${config[@]}" --output d3-whole --ranks 2 train.epochs=100 checkpoint.every_steps=100 >out.txt 2>&1 </dev/null || bad 'the undisturbed run failed'
-  whole=$(checkpoint_tool digest d3-whole/checkpoints/step-00000600.safetensors | cut -d ' ' -f 1)
   for i in $(seq "$wanted"); do
     rm -rf d3
-    start_apart d3 train.epochs=100 checkpoint.every_steps=100 distributed.timeout=8
+    start_apart d3 "${long[@]}"
     under_way
     ip -n "$far" link set cable down
     sleep 3
+    lives "${pids[0]}" || bad 'the run had ended before the cable was mended'
     ip -n "$far" link set cable up
-    began=$(now_ms)
-    for rank in 0 1; do
-      ended "${pids[rank]}" 60000 "$began"
-      codes[rank]=$code
-    done
-    cat rank0.out rank1.out >out.txt
-    d=$(checkpoint_tool digest d3/checkpoints/step-00000600.safetensors 2>/dev/null | cut -d ' ' -f 1)
-    if [ "${codes[*]}" = '0 0' ] && [ -n "$d" ] && [ "$d" = "$whole" ]; then good; else bad "cut for three seconds: exit codes ${codes[*]}"; fi
+    both_done 'cut for three seconds' as_long d3
   done
   no_network
   note="cut, timeout 5 s: ended within $worst_ms ms"
@@ -269,31 +269,32 @@ D4() { # A rank that throws, has no memory, is ended by SIGSEGV or SIGABRT, or l
 D5() { # Ranks of different configuration, shapes, data or program: said by both before the first collective
   local -a shared=() first=() second=()
   rm -rf d5-data d5-other && mkdir -p d5-data d5-other
-  differing 'the seed' seed 'configuration' '' seed=3
-  differing 'the shapes of weights' width 'configuration' '' model.width=32
-  differing 'the encoding' kind 'configuration' '' model.position.kind=none
-  differing 'the size of the data set' train_size 'configuration' '' data.train_size=95
+  differing 'the seed' seed 'configuration' arrows seed=3
+  differing 'the shapes of weights' width 'configuration' arrows model.width=32
+  differing 'the encoding' kind 'configuration' arrows model.position.kind=none
+  differing 'the size of the data set' train_size 'configuration' arrows data.train_size=95
   cp "$bin/liere-train" d5-other/liere-train && printf 'x' >>d5-other/liere-train
-  prefix=(env "PATH=$work/d5-other:$PATH") differing 'the program' '' 'program' second
+  prefix=(env "PATH=$work/d5-other:$PATH")
+  differing 'the program' '' 'program' arrows
+  prefix=()
   is_root && unshare -m true 2>/dev/null || { skip 'data that differ behind one path need root and unshare'; return; }
   mkdir -p d5-data/cifar d5-other/cifar
   head -c $((3074 * 64)) /dev/zero | tee d5-data/cifar/train.bin >d5-data/cifar/test.bin
   head -c $((3074 * 63)) /dev/zero >d5-other/cifar/train.bin && cp d5-data/cifar/test.bin d5-other/cifar/test.bin
   shared=(data.kind=cifar100 "data.root=$work/d5-data/cifar")
   bind d5-other/cifar d5-data/cifar
-  cifar=1 differing 'files of the data set' '' 'training set' second
-  prefix=()
+  differing 'files of the data set' '' 'training set' cifar
 }
 bind() { # bind FROM TO: the next ranks with that prefix see FROM in the place of TO
   # shellcheck disable=SC2016 # of the inner shell
   prefix=(unshare -m sh -c 'mount --make-rprivate / && mount --bind "$0" "$1" && shift && exec "$@"' "$work/$1" "$work/$2")
 }
-differing() { # differing WHAT KEY FACT PREFIX [ARGUMENT...]: of the second rank
-  local what=$1 key=$2 fact=$3 began rank saved=("${prefix[@]}")
+differing() { # differing WHAT KEY FACT DATA [ARGUMENT...]: of the second rank, which alone gets ${prefix[@]}
+  local what=$1 key=$2 fact=$3 data=$4 began rank saved=("${prefix[@]}")
   shift 4
   rm -rf d5
   local -a config=("${config[@]}")
-  [ -z "${cifar:-}" ] || config=(--config cifar100_small_liere_8.yaml device=cpu threads=1 loader.workers=1 "${shared[@]}" model.width=16 model.mlp=16 model.depth=1 train.batch_size=16 train.epochs=1)
+  [ "$data" != cifar ] || config=(--config cifar100_small_liere_8.yaml device=cpu threads=1 loader.workers=1 "${shared[@]}" model.width=16 model.mlp=16 model.depth=1 train.batch_size=16 train.epochs=1)
   choose_port
   prefix=()
   start_rank 0 d5
@@ -368,15 +369,18 @@ D8() { # The system's clock jumps while two ranks train: no timeout, no strange 
     for r in 0 1; do
       prefix=()
       if [ $rank = both ] || [ $rank = $r ]; then prefix=(env "LD_PRELOAD=$library" DONT_FAKE_MONOTONIC=1 FAKETIME_NO_CACHE=1 FAKETIME_TIMESTAMP_FILE="$work/clock"); fi
-      start_rank $r d8 distributed.timeout=8
+      start_rank $r d8 "${long[@]}"
     done
     prefix=()
     wait_for_line rank0.out '^measured peak'
     for jump in $jumps; do
+      random_sleep 300
       echo "$jump" >clock.new && mv clock.new clock
-      sleep 0.05
     done
-    both_done "jumps $jumps, rank $rank" d8
+    lives "${pids[0]}" || bad 'the run had ended before the clock jumped'
+    both_done "jumps $jumps, rank $rank" as_long d8
+    # The log's time stamps show that the clock did jump.
+    [ $rank = 1 ] || [[ $jumps != *d* ]] || [ "$(cut -c 1-10 d8/log.txt | sort -u | wc -l)" -ge 2 ] || bad "jumps $jumps: the clock did not jump"
     seconds=$(grep -o '"seconds": *[-0-9.e+]*' d8/summary.json | head -n 1 | sed 's/.*: *//')
     awk -v s="${seconds:-x}" 'BEGIN { exit !(s > 0 && s < 100) }' || bad "jumps $jumps: the summary says '$seconds' seconds"
   done
@@ -422,7 +426,7 @@ D10() { # The second rank sees an older, another, no run folder: rank 0 decides
     case $i in 1) bind d10-old d10 ;; 2) bind d10-none d10 ;; *) bind d10-other d10 ;; esac
     start_rank 1 d10
     prefix=()
-    both_done "what the second rank sees, case $i" d10
+    both_done "what the second rank sees, case $i" as_pair d10
     grep -q '^resuming from .*step-00000024' rank0.out || bad 'rank 0 did not go on from its checkpoint'
   done
 }
@@ -456,7 +460,7 @@ K1x2() { # SIGKILL of one of two ranks, or of all, at a random time: every file 
   local kills=0 wanted code whom
   wanted=$(count 4 200)
   rm -rf k1x2
-  as_pair reference # makes the undisturbed run
+  as_pair pair # makes the undisturbed run
   while [ $kills -lt "$wanted" ]; do
     start_launcher k1x2
     random_sleep $((run_ms + start_ms))

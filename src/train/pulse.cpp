@@ -210,6 +210,7 @@ Pulse::Pulse(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size, d
   state_->interval = milliseconds(static_cast<int64_t>(std::clamp(100 * timeout_seconds, 50.0, 300.0)));
   state_->sights.resize(static_cast<size_t>(size));
   state_->beat(0);
+  if (rank != 0) state_->store->wait({key(0)});  // its place is known even if it ends at once
   state_->look();
   std::thread([state = state_] { state->keep_beating(); }).detach();
   std::thread([state = state_] { state->keep_watching(); }).detach();
