@@ -1,9 +1,9 @@
 #include "train/distributed.h"
 
+#include <c10/util/Logging.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <c10/util/Logging.h>
 #include <chrono>
 #include <cstdlib>
 #include <torch/csrc/distributed/c10d/HashStore.hpp>
@@ -184,7 +184,8 @@ void Ranks::require_same(const std::vector<std::pair<std::string, std::string>>&
   // Rank 0 serves what the others still read: it leaves last.
   const auto leave = [&] {
     store.add("compared", 1);
-    for (const auto until = std::chrono::steady_clock::now() + seconds(2); is_first() && store.add("compared", 0) < size_ && std::chrono::steady_clock::now() < until;)
+    for (const auto until = std::chrono::steady_clock::now() + seconds(2);
+         is_first() && store.add("compared", 0) < size_ && std::chrono::steady_clock::now() < until;)
       std::this_thread::sleep_for(milliseconds(2));
   };
   for (const auto& [fact, text] : facts) {

@@ -6,11 +6,12 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
+#include <utility>
 #include <vector>
 
 #include "core/check.h"
@@ -39,6 +40,7 @@ std::string printed(const sockaddr_storage& address, socklen_t length) {
 struct Route {
   std::string from, to;  // empty: none
 };
+
 /// This machine's address on the way to host, and host's own: the routing table's answer, nothing is sent.
 Route route_to(const std::string& host, uint16_t port) {
   addrinfo hints = {};
@@ -65,6 +67,20 @@ bool is_own(const std::string& address) {
   return !address.empty() && route.from == route.to;
 }
 
+[[noreturn]] void stop_here() {
+  throw Error(ExitCode::kStoppedEarly, std::string("stopped by ") + stop_signal_name() + " before the ranks had met; the same command begins again.");
+}
+
+/// Waits until rank 0 listens, or for a stop signal.
+void wait_for_first(const Place& place) {
+  std::packaged_task<void()> task([host = place.host, port = place.port] { wait_for_meeting(host, port, kMeetingSeconds - 2); });
+  auto reached = task.get_future();
+  std::thread(std::move(task)).detach();
+  while (reached.wait_for(milliseconds(20)) != std::future_status::ready)
+    if (stop_requested()) stop_here();
+  reached.get();
+}
+
 /// Enters this rank and waits for the others. Each says how many ranks it knows of.
 void enter(c10d::Store& store, const Place& place, const std::string& where) {
   const auto key = [](int64_t rank) { return "here/" + std::to_string(rank); };
@@ -83,12 +99,12 @@ void enter(c10d::Store& store, const Place& place, const std::string& where) {
       }
       const auto theirs = text_of(store.get(key(other)));
       if (theirs != size)
-        throw ConfigError("the ranks that meet at " + where + " do not agree about their number: rank " + std::to_string(place.rank) + " was told of " +
-                          size + ", rank " + std::to_string(other) + " of " + theirs + ". Start all with the same number of ranks.");
+        throw ConfigError("the ranks that meet at " + where + " do not agree about their number: rank " + std::to_string(place.rank) +
+                          " was told of " + size + ", rank " + std::to_string(other) + " of " + theirs +
+                          ". Start all with the same number of ranks.");
     }
     if (missing.empty()) return;
-    if (stop_requested())
-      throw Error(ExitCode::kStoppedEarly, std::string("stopped by ") + stop_signal_name() + " before the ranks had met; the same command begins again.");
+    if (stop_requested()) stop_here();
     if (Clock::now() < until) continue;
     std::string list;
     for (size_t i = 0; i < missing.size() && i < 8; ++i) list += (i ? ", " : "") + std::to_string(missing[i]);
@@ -98,14 +114,17 @@ void enter(c10d::Store& store, const Place& place, const std::string& where) {
   }
 }
 
-/// Rank 0 hears from rank 1 by which address it was reached: its own name for itself often leads nowhere else.
-std::string own_address(c10d::Store& store, const Place& place) {
-  const auto route = route_to(place.host, place.port);
-  const std::string key = "address of rank 0";
-  if (place.rank == 1) store.set(key, bytes_of(route.to));
-  if (place.rank > 0) return route.from;
-  const auto reached = text_of(store.get(key));
-  return is_own(reached) ? reached : route.from;
+std::string route_key(int64_t rank) { return "route/" + std::to_string(rank); }
+
+bool is_loopback(const std::string& address) { return address.starts_with("127.") || address == "::1"; }
+
+/// The address on the way to rank 0. On rank 0's own machine that is often the loopback's, which leads nowhere else: then the one by which a rank of
+/// another machine reaches rank 0.
+std::string own_address(c10d::Store& store, const Place& place, const Route& route) {
+  if (!is_loopback(route.from)) return route.from;
+  for (int64_t other = 1; other < place.size; ++other)
+    if (const auto reached = text_of(store.get(route_key(other))); is_own(reached)) return reached;
+  return route.from;
 }
 
 }  // namespace
@@ -125,18 +144,21 @@ Meeting meet(const Place& place) {
   options.numWorkers = static_cast<size_t>(place.size);
   options.waitWorkers = false;
   options.timeout = std::chrono::seconds(kMeetingSeconds);
-  if (place.rank > 0) wait_for_meeting(place.host, place.port, kMeetingSeconds - 2);
+  if (place.rank > 0) wait_for_first(place);
   try {
     Meeting meeting{c10::make_intrusive<c10d::TCPStore>(place.host, options), {}};
+    const auto route = route_to(place.host, place.port);
+    meeting.store->set(route_key(place.rank), bytes_of(is_loopback(route.to) ? "" : route.to));
     enter(*meeting.store, place, where);
-    meeting.address = own_address(*meeting.store, place);
+    meeting.address = own_address(*meeting.store, place, route);
     return meeting;
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
-    throw DeviceError("rank " + std::to_string(place.rank) + " of " + std::to_string(place.size) + " on " + host_name() +
-                      " could not meet the others at " + where + ": " + plain_cause(error.what()) +
-                      ". Check that all ranks were started, that the address is rank 0's and reachable from here, and that no other program uses the port.");
+    throw DeviceError(
+        "rank " + std::to_string(place.rank) + " of " + std::to_string(place.size) + " on " + host_name() + " could not meet the others at " + where +
+        ": " + plain_cause(error.what()) +
+        ". Check that all ranks were started, that the address is rank 0's and reachable from here, and that no other program uses the port.");
   }
 }
 

@@ -22,9 +22,10 @@ constexpr std::pair<const char*, FaultKind> kKinds[] = {
 };
 
 [[noreturn]] void refuse(const std::string& text, const std::string& why) {
-  throw ConfigError("LIERE_FAULT is '" + text + "': " + why +
-                    ". Expected RANK:STEP:KIND with KIND throw, oom, segv, abort, nan, exit or freeze, as in 1:5:nan. It makes a run fail for tests: unset "
-                    "it to train.");
+  throw ConfigError(
+      "LIERE_FAULT is '" + text + "': " + why +
+      ". Expected RANK:STEP:KIND with KIND throw, oom, segv, abort, nan, exit or freeze, as in 1:5:nan. It makes a run fail for tests: unset "
+      "it to train.");
 }
 
 int64_t number(const std::string& text, const std::string& field, int64_t least) {
@@ -73,13 +74,22 @@ std::optional<Fault> fault_of(int64_t rank, int64_t ranks, const NamedTensors& w
 
 void strike(const Fault& fault, int64_t step, const NamedTensors& weights) {
   switch (fault.kind) {
-    case FaultKind::kThrow: throw std::runtime_error("LIERE_FAULT: thrown on purpose in step " + std::to_string(step) + ".");
-    case FaultKind::kOom: throw std::bad_alloc();
-    case FaultKind::kSegv: std::raise(SIGSEGV); return;
-    case FaultKind::kAbort: std::abort();
-    case FaultKind::kExit: std::_Exit(static_cast<int>(ExitCode::kFailure));
-    case FaultKind::kFreeze: std::raise(SIGSTOP); return;
-    case FaultKind::kNan: break;
+    case FaultKind::kThrow:
+      throw std::runtime_error("LIERE_FAULT: thrown on purpose in step " + std::to_string(step) + ".");
+    case FaultKind::kOom:
+      throw std::bad_alloc();
+    case FaultKind::kSegv:
+      std::raise(SIGSEGV);
+      return;
+    case FaultKind::kAbort:
+      std::abort();
+    case FaultKind::kExit:
+      std::_Exit(static_cast<int>(ExitCode::kFailure));
+    case FaultKind::kFreeze:
+      std::raise(SIGSTOP);
+      return;
+    case FaultKind::kNan:
+      break;
   }
   for (const auto& [name, weight] : weights) {
     if (name != fault.weight) continue;

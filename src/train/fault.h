@@ -1,6 +1,6 @@
-// A failure on purpose, for tests alone: LIERE_FAULT=RANK:STEP:KIND makes one rank of a run fail as it begins one of its optimiser steps (counted from 1).
-// KIND: throw, oom (std::bad_alloc), segv, abort, exit, freeze (SIGSTOP to itself), or nan: a gradient of this rank that is not finite while its loss is;
-// RANK:STEP:nan:WEIGHT names the weight (the first one otherwise). RANK:STEP+:KIND means that step and all after it.
+// A failure on purpose, for tests alone: LIERE_FAULT=RANK:STEP:KIND makes one rank of a run fail as it begins one of its optimiser steps (counted
+// from 1). KIND: throw, oom (std::bad_alloc), segv, abort, exit, freeze (SIGSTOP to itself), or nan: a gradient of this rank that is not finite while
+// its loss is; RANK:STEP:nan:WEIGHT names the weight (the first one otherwise). RANK:STEP+:KIND means that step and all after it.
 #pragma once
 
 #include <cstdint>
