@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <functional>
 #include <future>
 #include <memory>
 #include <string>
@@ -71,14 +72,15 @@ bool is_own(const std::string& address) {
   throw Error(ExitCode::kStoppedEarly, std::string("stopped by ") + stop_signal_name() + " before the ranks had met; the same command begins again.");
 }
 
-/// Waits until rank 0 listens, or for a stop signal.
-void wait_for_first(const Place& place) {
-  std::packaged_task<void()> task([host = place.host, port = place.port] { wait_for_meeting(host, port, kMeetingSeconds - 2); });
-  auto reached = task.get_future();
+/// What `call` returns, which may wait for long; a stop signal ends the wait, not the call.
+template <class T>
+T unless_stopped(std::function<T()> call) {
+  std::packaged_task<T()> task(std::move(call));
+  auto result = task.get_future();
   std::thread(std::move(task)).detach();
-  while (reached.wait_for(milliseconds(20)) != std::future_status::ready)
+  while (result.wait_for(milliseconds(20)) != std::future_status::ready)
     if (stop_requested()) stop_here();
-  reached.get();
+  return result.get();
 }
 
 /// Enters this rank and waits for the others. Each says how many ranks it knows of.
@@ -144,9 +146,13 @@ Meeting meet(const Place& place) {
   options.numWorkers = static_cast<size_t>(place.size);
   options.waitWorkers = false;
   options.timeout = std::chrono::seconds(kMeetingSeconds);
-  if (place.rank > 0) wait_for_first(place);
+  if (place.rank > 0) unless_stopped<void>([host = place.host, port = place.port] { wait_for_meeting(host, port, kMeetingSeconds - 2); });
   try {
-    Meeting meeting{c10::make_intrusive<c10d::TCPStore>(place.host, options), {}};
+    // It tries again and again where rank 0 ends now.
+    const std::function<c10::intrusive_ptr<c10d::Store>()> open = [host = place.host, options] {
+      return c10::make_intrusive<c10d::TCPStore>(host, options);
+    };
+    Meeting meeting{unless_stopped(open), {}};
     const auto route = route_to(place.host, place.port);
     meeting.store->set(route_key(place.rank), bytes_of(is_loopback(route.to) ? "" : route.to));
     enter(*meeting.store, place, where);

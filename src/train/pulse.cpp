@@ -245,12 +245,15 @@ std::string Pulse::explain(const std::string& cause) {
 void Pulse::report_failure(const std::string& reason) noexcept {
   try {
     if (!state_->store_answers()) return;
-    const auto first_line = reason.substr(0, reason.find('\n'));
+    auto first_line = reason.substr(0, reason.find('\n'));
+    if (first_line.ends_with('.')) first_line.pop_back();
     const std::string text = state_->explained ? state_->found : "rank " + std::to_string(state_->rank) + " on " + host_name() + " ended: " + first_line;
     within<bool>(kStoreAnswers, [state = state_, text] {
       state->store->compareSet(kFailure, {}, bytes_of(text));
       return true;
     });
+    // The store ends with rank 0: the others have looked into it by then.
+    if (state_->rank == 0 && !state_->explained) std::this_thread::sleep_for(2 * state_->interval);
   } catch (const std::exception&) {  // no thread to be had: the others notice by themselves
   }
 }
