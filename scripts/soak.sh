@@ -42,8 +42,8 @@ if [ ! -x "$bin/liere-train" ] || [ ! -x "$bin/checkpoint_tool" ]; then
 fi
 bin=$(cd "$bin" && pwd)
 PATH=$bin:$PATH
-for part in checkpoint data ranks; do
-  # shellcheck source-path=SCRIPTDIR source=soak/checkpoint.sh source=soak/data.sh source=soak/ranks.sh
+for part in checkpoint data ranks ranks_differ; do
+  # shellcheck source-path=SCRIPTDIR source=soak/checkpoint.sh source=soak/data.sh source=soak/ranks.sh source=soak/ranks_differ.sh
   source "$root/scripts/soak/$part.sh"
 done
 made_work=''

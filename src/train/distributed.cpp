@@ -181,17 +181,22 @@ void Ranks::require_same(const std::vector<std::pair<std::string, std::string>>&
   auto& store = *group_->store;
   const auto key = [](const std::string& fact, int64_t rank) { return "fact/" + fact + "/" + std::to_string(rank); };
   for (const auto& [fact, text] : facts) store.set(key(fact, rank_), bytes_of(text));
-  // Rank 0 serves what the others still read: it leaves last.
-  const auto leave = [&] {
-    store.add("compared", 1);
-    for (const auto until = std::chrono::steady_clock::now() + seconds(2);
-         is_first() && store.add("compared", 0) < size_ && std::chrono::steady_clock::now() < until;)
-      std::this_thread::sleep_for(milliseconds(2));
-  };
-  for (const auto& [fact, text] : facts) {
+  // Some may take long to open their data.
+  const auto all = group_->guarded(Pulse::kComparing, [&] {
+    std::vector<std::vector<std::string>> texts;
+    for (const auto& [fact, text] : facts) {
+      auto& of_ranks = texts.emplace_back();
+      for (int64_t rank = 0; rank < size_; ++rank) {
+        while (!store.check({key(fact, rank)})) std::this_thread::sleep_for(milliseconds(10));
+        of_ranks.push_back(text_of(store.get(key(fact, rank))));
+      }
+    }
+    return texts;
+  });
+  for (size_t f = 0; f < facts.size(); ++f) {
+    const auto& [fact, text] = facts[f];
     for (int64_t other = 0; other < size_; ++other) {
-      if (other == rank_) continue;
-      const auto theirs = text_of(store.get(key(fact, other)));
+      const auto& theirs = all[f][static_cast<size_t>(other)];
       if (theirs == text) continue;
       // The first line that differs.
       std::istringstream a(text), b(theirs);
@@ -200,7 +205,9 @@ void Ranks::require_same(const std::vector<std::pair<std::string, std::string>>&
       while ((more_a = static_cast<bool>(std::getline(a, ours_line)), more_b = static_cast<bool>(std::getline(b, their_line)), more_a && more_b) &&
              ours_line == their_line) {
       }
-      leave();
+      // Rank 0 serves what the others still read: it leaves last.
+      store.add("compared", 1);
+      for (int wait = 0; is_first() && store.add("compared", 0) < size_ && wait < 1000; ++wait) std::this_thread::sleep_for(milliseconds(2));
       throw ConfigError("the ranks of a run must agree, but their " + fact + " differs: rank " + std::to_string(rank_) + " has '" +
                         (more_a ? ours_line : "") + "', rank " + std::to_string(other) + " has '" + (more_b ? their_line : "") +
                         "'. Start all ranks from the same program, configuration and data.");

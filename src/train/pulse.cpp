@@ -29,9 +29,9 @@ constexpr auto kStoreAnswers = std::chrono::seconds(3);
 // How long another rank's failure may be known before this one is ended in the middle of a wait: the wait usually ends by itself.
 constexpr auto kGrace = std::chrono::seconds(3);
 
-// While connections are made, which may keep the store and the machines busy, and until when that is not too long.
-constexpr auto kConnectingSilence = std::chrono::seconds(10);
-constexpr double kConnectingSeconds = 120;
+// Before training, when the store and the machines may be busy: what is silence then, and at least how long nothing is too long.
+constexpr auto kBeginningSilence = std::chrono::seconds(5);
+constexpr double kBeginningSeconds = 120;
 
 std::string key(int rank) { return "sign/" + std::to_string(rank); }
 std::vector<uint8_t> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
@@ -139,23 +139,23 @@ struct Pulse::State : std::enable_shared_from_this<Pulse::State> {
     while (pause()) {
       if (failure_known && !failed_at) failed_at = Clock::now();
       if (!what.load() || explaining || explained) continue;
-      const bool connecting = what == Pulse::kConnecting;
-      if (connecting) watch_connecting();
+      const bool beginning = what == Pulse::kConnecting || what == Pulse::kComparing;
+      if (beginning) watch_beginning();
       const auto waited = Clock::now() - entered.load();
-      const bool too_long = waited > std::chrono::duration<double>(connecting ? std::max(timeout, kConnectingSeconds) : timeout) + kGrace;
+      const bool too_long = waited > std::chrono::duration<double>(beginning ? std::max(timeout, kBeginningSeconds) : timeout) + kGrace;
       if (!too_long && !(failed_at && Clock::now() - *failed_at > kGrace && waited > kGrace)) continue;
       std::cerr << "error: " << explain(too_long ? "no answer for " + format_duration(std::chrono::duration<double>(waited).count()) : "another rank ended") << std::endl;
       std::_Exit(static_cast<int>(ExitCode::kDevice));
     }
   }
 
-  /// Connecting is no collective: a rank that ends meanwhile is waited for. Nothing is written yet that an end could cut off.
-  void watch_connecting() {
+  /// Before training a rank that ends is waited for. Nothing is written yet that an end could cut off.
+  void watch_beginning() {
     if (stop_requested()) {
-      std::cerr << "error: stopped by " << stop_signal_name() << " before the ranks had met; the same command begins again." << std::endl;
+      std::cerr << "error: stopped by " << stop_signal_name() << " before training; the same command begins again." << std::endl;
       std::_Exit(static_cast<int>(ExitCode::kStoppedEarly));
     }
-    if (missing(kConnectingSilence).empty()) return;
+    if (missing(kBeginningSilence).empty()) return;
     std::cerr << "error: " << explain("it ended or stands still") << std::endl;
     std::_Exit(static_cast<int>(ExitCode::kDevice));
   }

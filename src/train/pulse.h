@@ -20,8 +20,9 @@ class Pulse {
   void set_step(int64_t step);
   /// The calling thread begins, ends to wait for other ranks; `what` is a literal.
   void enter(const char* what);
-  /// `what` of making the connections: while that lasts, a stop signal or a rank that is silent ends the process.
+  /// `what` before training, which are no collectives: while they last, a stop signal or a rank that ended or is silent ends the process.
   static constexpr const char* kConnecting = "the first connection";
+  static constexpr const char* kComparing = "the comparison of program, configuration and data";
   void leave();
 
   /// One sentence about a collective that failed: what `cause` says, which ranks are gone, where each was. Takes a second where a rank has just died, no time where one was waited for until the timeout.
