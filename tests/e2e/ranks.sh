@@ -22,9 +22,10 @@ same one parts
 # A signal to the parent reaches all; they stop at the same step.
 long=("${tiny[@]}" train.epochs=2000 --output long)
 start() {
+  rm -f log # the run before it said 'images/s', too
   env --default-signal=INT "$@" >log 2>&1 &
   pid=$!
-  until grep -q 'images/s' log || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
+  until grep -q 'images/s' log 2>/dev/null || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
 }
 ended() {
   code=0
