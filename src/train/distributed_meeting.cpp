@@ -9,6 +9,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <thread>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -92,19 +93,17 @@ void enter(c10d::Store& store, const Place& place, const std::string& where) {
   const bool twice = store.add("count/" + std::to_string(place.rank), 1) > 1;
   const auto self = "rank " + std::to_string(place.rank) + " of " + size + " on " + host_name();
   if (twice) throw ConfigError(self + " is there twice: another process that meets at " + where + " has the same number. Start each rank once.");
-  for (std::vector<int64_t> missing;; std::this_thread::sleep_for(milliseconds(20))) {
-    missing.clear();
-    for (int64_t other = 0; other < place.size; ++other) {
-      if (!store.check({key(other)})) {
-        missing.push_back(other);
-        continue;
-      }
+  std::vector<int64_t> missing(static_cast<size_t>(place.size));
+  std::iota(missing.begin(), missing.end(), 0);
+  for (;; std::this_thread::sleep_for(milliseconds(20 + place.size))) {
+    std::erase_if(missing, [&](int64_t other) {
+      if (!store.check({key(other)})) return false;
       const auto theirs = text_of(store.get(key(other)));
-      if (theirs != size)
-        throw ConfigError("the ranks that meet at " + where + " do not agree about their number: rank " + std::to_string(place.rank) +
-                          " was told of " + size + ", rank " + std::to_string(other) + " of " + theirs +
-                          ". Start all with the same number of ranks.");
-    }
+      if (theirs == size) return true;
+      if (place.rank == 0) std::this_thread::sleep_for(milliseconds(500));  // it serves what the other is to read
+      throw ConfigError("the ranks that meet at " + where + " do not agree about their number: rank " + std::to_string(place.rank) + " was told of " +
+                        size + ", rank " + std::to_string(other) + " of " + theirs + ". Start all with the same number of ranks.");
+    });
     if (missing.empty()) return;
     if (stop_requested()) stop_here();
     if (Clock::now() < until) continue;
