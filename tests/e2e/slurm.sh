@@ -13,7 +13,8 @@ fi
 source "$(dirname "$0")/expect.sh"
 touch "$output"
 stamp() { printf '%3d s  %s\n' "$SECONDS" "$1"; }
-trap 'slurm_down "$LIERE_WORK/slurm"' EXIT
+left_behind=''
+trap '[ -z "$left_behind" ] || kill -KILL "$left_behind"; slurm_down "$LIERE_WORK/slurm"' EXIT
 slurm_up "$LIERE_WORK/slurm" 2 || fail 'SLURM did not start'
 
 export LIERE_JOB_FOLDER=$LIERE_WORK LIERE_GPUS_PER_NODE=0 LIERE_CPUS_PER_TASK=1 LIERE_TIME=10 LIERE_HOME=$LIERE_SOURCE
@@ -78,6 +79,20 @@ process_of() { # process_of JOB RANK: found by its environment, which names this
   fail "rank $2 of job $1 has no process"
 }
 
+# freeze PID RUN: but not while it publishes a file, where nobody may overtake it
+freeze() {
+  local inode
+  inode=$(stat -c %i "$2/lock.fence")
+  for _ in $(seq 100); do
+    kill -STOP "$1"
+    sleep 0.1 # until all threads stand
+    grep -q ":$inode " /proc/locks || return 0
+    kill -CONT "$1"
+    sleep 0.05
+  done
+  fail "process $1 publishes a file in $2 whenever it is looked at"
+}
+
 expect 0 liere-train "${config[@]}" --output undisturbed
 undisturbed=$(digest undisturbed)
 [ ${#undisturbed} = 64 ] || fail 'the undisturbed run left no checkpoint'
@@ -137,7 +152,7 @@ submit train "${config[@]}" --output moved
 wait_steps moved 80
 left_behind=$(process_of "$job" 0)
 node=$(squeue -h -j "$job" -o %N)
-kill -STOP "$left_behind"
+freeze "$left_behind" moved
 kill -KILL "$(cat "slurm/slurmd.$node.pid")"
 start_again "$job"
 wait_until 60 'the run taken over' grep -q 'takes it over' moved/log.txt "logs/liere-$job.log"
@@ -145,6 +160,7 @@ wait_steps moved 110
 kill -CONT "$left_behind"
 wait_until 240 'the moved run done' is_state "$job" COMPLETED
 wait_until 20 'the process on the lost node gone' is_gone "$left_behind"
+left_behind=''
 same_as_undisturbed moved
 /usr/sbin/slurmd -f "$SLURM_CONF" -N "$node"
 wait_until 30 "node $node back" node_is_idle "$node"

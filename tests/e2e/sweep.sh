@@ -43,7 +43,7 @@ says LieRE_8
 sed 's/train.steps=16/train.stpes=16/' trial.yaml >typo.yaml
 expect 2 liere-sweep run typo.yaml
 one_sentence
-says train.steps 'point liere_8_seed0'
+says "Did you mean 'steps'" 'point liere_8_seed0'
 [ ! -e runs/typo ] || fail 'a refused sweep left files'
 
 # Ctrl-C in the middle: 75; the same command goes on and two at once share the processors.

@@ -89,6 +89,11 @@ TEST_CASE("local ranks: the exit code is the cause's, said once with its last li
   CHECK(result("[ $LIERE_RANK = 1 ] && { trap '' TERM; echo >" + ready + "; sleep 0.2; exit 6; }; until [ -e " + ready +
                " ]; do sleep 0.01; done; exit 5") == 6);
   CHECK(result("[ $LIERE_RANK = 1 ] && exec sleep 20; exit 5") == 5);  // who was ended because of it is no cause either
+  // Out of memory has the code of a lost peer: who says that it lost one is not the cause.
+  CHECK(result("[ $LIERE_RANK = 1 ] && { sleep 0.1; echo 'error: could not go on with the others' >&2; exit 5; }; trap '' TERM; sleep 0.2; [ $LIERE_RANK = 2 ] && echo 'error: out of memory' >&2; exit 5") == 5);
+  CHECK_THAT(text_of(log), Catch::Contains("error: rank 2 of 3") && Catch::Contains("its last line: error: out of memory"));
+  CHECK(result("[ $LIERE_RANK = 0 ] && { trap '' TERM; sleep 0.2; exit 5; }; sleep 0.1; echo 'error: could not go on with the others' >&2; exit 5") == 5);
+  CHECK_THAT(text_of(log), Catch::Contains("error: rank 0 of 3"));
   CHECK(result("[ $LIERE_RANK = 2 ] && kill -9 $$; exec sleep 20") == 137);
   CHECK_THAT(text_of(log), Catch::Contains("rank 2 of 3 on host " + host_name() + " was ended by signal 9 (Killed)"));
 }
