@@ -43,12 +43,13 @@ case $kind in
   '') die "expected train, sweep or evaluate (see scripts/slurm/submit.sh --help)." ;;
   *) die "expected train, sweep or evaluate, found '$kind' (see scripts/slurm/submit.sh --help)." ;;
 esac
-site=$(realpath "${LIERE_SITE:-$home/scripts/slurm/site.env}")
+site=$(realpath -m "${LIERE_SITE:-$home/scripts/slurm/site.env}")
 [ -f "$site" ] || die "$site was not found: correct LIERE_SITE, or unset it to use scripts/slurm/site.env."
 # shellcheck source-path=SCRIPTDIR source=site.env
 source "$site"
 # shellcheck source-path=SCRIPTDIR source=site.env
 [ "$site" -ef "$home/scripts/slurm/site.env" ] || source "$home/scripts/slurm/site.env" # what another file leaves out
+[ -v LIERE_NODES ] || die "$home/scripts/slurm/site.env has no line LIERE_NODES: it holds what every other site's file leaves out. Put it back, and name yours with LIERE_SITE."
 nodes=${nodes:-$LIERE_NODES} gpus=${gpus:-$LIERE_GPUS_PER_NODE} limit=${limit:-$LIERE_TIME} folder=$(realpath -m "${LIERE_JOB_FOLDER:-$job_folder}")
 [[ $nodes =~ ^[1-9][0-9]*$ ]] || die "--nodes $nodes: expected a number from 1."
 [[ $gpus =~ ^[0-9]+$ ]] || die "--gpus $gpus: expected the number of GPUs of a node, 0 for none."

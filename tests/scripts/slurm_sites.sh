@@ -8,7 +8,8 @@ touch "$output"
 slurm=$LIERE_SOURCE/scripts/slurm
 for variable in $(compgen -v LIERE_ | grep -v -x -e LIERE_BIN -e LIERE_SOURCE -e LIERE_WORK); do unset "$variable"; done
 unset LIERE_BIN # of the test, not of a site
-export USER=somebody
+unset USER # some shells have none
+user=$(id -un)
 
 mkdir bin
 cat >bin/stand_in <<'END'
@@ -44,8 +45,8 @@ asks() { # asks EXAMPLE TEXT...
   shift
   says "$@"
 }
-asks a100 --account=myproject --partition=gpu --gres=gpu:a100:4 --ntasks-per-node=4 --cpus-per-task=16 --chdir=/scratch/somebody/liere
-asks h100 --partition=h100 --gpus-per-node=h100:8 --cpus-per-task=12 --chdir=/shared/somebody/liere
+asks a100 --account=myproject --partition=gpu --gres=gpu:a100:4 --ntasks-per-node=4 --cpus-per-task=16 "--chdir=/scratch/$user/liere"
+asks h100 --partition=h100 --gpus-per-node=h100:8 --cpus-per-task=12 "--chdir=/shared/$user/liere"
 asks l40s --gres=gpu:l40s:4 --qos=normal --mem=128G
 # A variable of the environment beats the file's line; a file of one line has site.env's values for the rest.
 LIERE_PARTITION=debug asks a100 --partition=debug
@@ -72,3 +73,13 @@ printf 'LIERE_BIN=/nowhere\n' >wrong.env
 expect 2 env SLURM_JOB_ID=1 LIERE_HOME="$LIERE_SOURCE" LIERE_JOB_FOLDER="$LIERE_WORK/jobs" LIERE_SITE="$PWD/wrong.env" bash "$slurm/train.sbatch" --config a.yaml
 one_sentence
 says '/nowhere holds no liere-train' "$PWD/wrong.env"
+expect 2 env LIERE_SITE=no/such/folder/site.env "$slurm/submit.sh" --dry-run train --config a.yaml
+one_sentence
+says no/such/folder/site.env LIERE_SITE
+# An example put in the place of site.env, which lacks what it leaves out.
+mkdir -p replaced/scripts
+cp -r "$slurm" replaced/scripts/slurm
+cp "$slurm/examples/a100.env" replaced/scripts/slurm/site.env
+expect 2 replaced/scripts/slurm/submit.sh --dry-run train --config a.yaml
+one_sentence
+says 'LIERE_NODES' 'LIERE_SITE'
