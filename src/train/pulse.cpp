@@ -17,6 +17,7 @@
 #include "core/log.h"
 #include "core/machine.h"
 #include "core/signals.h"
+#include "launch/local_ranks.h"
 
 namespace liere {
 namespace {
@@ -214,7 +215,7 @@ struct Pulse::State : std::enable_shared_from_this<Pulse::State> {
       found = who;
     }
     explained = true;
-    return "rank " + std::to_string(rank) + " on " + host_name() + " could not go on with the others at step " + std::to_string(step.load()) + (now ? std::string(", in ") + now : "") + " (" + cause +
+    return "rank " + std::to_string(rank) + " on " + host_name() + " " + std::string(kLostPeer) + " at step " + std::to_string(step.load()) + (now ? std::string(", in ") + now : "") + " (" + cause +
            "): " + who + ". The same command goes on from the last checkpoint.";
   }
 };
