@@ -142,6 +142,7 @@ for fault in K1 K2 K3 K4 K10 K12 K13 K15 K16 C5 C6 I4 I5 I9 fuzz D1 D2 D3 D4 D5 
   $fault
   table+=("$(printf '%-6s %7d %5d %7d s  %s' "$fault" $done_count $bad_count $((SECONDS - began)) "$note")")
   total_bad=$((total_bad + bad_count))
+  [ "$mode" = ci ] || printf '%s\n' "${table[-1]}" # hours may lie between them
 done
 printf '\n%-6s %7s %5s %9s\n' fault cases bad time
 printf '%s\n' "${table[@]}"

@@ -51,7 +51,7 @@ lives() { # lives PID: and is no zombie
 }
 ended() { # ended PID MILLISECONDS SINCE -> $code and $ms after SINCE; what lives longer than that is killed and has the code 'none'
   code=0
-  until ! lives "$1" || [ $(($(now_ms) - $3)) -gt "$2" ]; do sleep 0.01; done 2>/dev/null # the shell reports who was killed
+  until ! lives "$1" || [ $(($(now_ms) - $3)) -gt "$2" ]; do sleep 0.01; done
   ms=$(($(now_ms) - $3))
   if lives "$1"; then
     kill -KILL "$1"
@@ -60,7 +60,7 @@ ended() { # ended PID MILLISECONDS SINCE -> $code and $ms after SINCE; what live
   else
     wait "$1" 2>/dev/null || code=$?
   fi
-}
+} 2>/dev/null # the shell reports who was killed
 give_up() { # whatever is left of both ranks
   local p
   for p in "${pids[@]}"; do kill -KILL "$p" 2>/dev/null; done

@@ -17,6 +17,7 @@
 #include "core/log.h"
 #include "core/machine.h"
 #include "core/signals.h"
+#include "launch/local_ranks.h"
 
 namespace liere {
 namespace {
@@ -89,7 +90,7 @@ struct Pulse::State : std::enable_shared_from_this<Pulse::State> {
   std::vector<Sight> sights;
   std::string failure, found;  // found: who was missing when this rank gave up
   Clock::time_point answered{};  // the store's last answer
-  bool store_gone = false;
+  std::atomic<bool> store_gone = false;
 
   /// How long a sign must have been the same to be that of a rank that is gone.
   Clock::duration silence() const { return 3 * interval; }
@@ -177,6 +178,17 @@ struct Pulse::State : std::enable_shared_from_this<Pulse::State> {
     return silent.empty() ? "" : "no sign of life from " + silent;
   }
 
+  /// Where another rank has told why it ends, it ends first: who watches both takes the first for the cause. Rank 0 gives up the store
+  /// as it begins to end.
+  void leave_second() {
+    std::unique_lock lock(mutex);
+    if (failure.empty()) return;
+    const auto until = Clock::now() + (failure.starts_with("rank 0 ") ? 8 : 3) * interval;
+    while (!store_gone && Clock::now() < until) wake.wait_for(lock, milliseconds(10));
+    lock.unlock();
+    if (store_gone) std::this_thread::sleep_for(2 * interval);
+  }
+
   bool store_answers() {
     const std::lock_guard lock(mutex);
     return !store_gone && Clock::now() - answered <= silence();
@@ -197,12 +209,13 @@ struct Pulse::State : std::enable_shared_from_this<Pulse::State> {
     // A rank that has just died is silent for sure after a while; one that was waited for in vain is known by now.
     for (const auto until = Clock::now() + silence() + 2 * interval; (who = missing()).empty() && Clock::now() < until;) std::this_thread::sleep_for(milliseconds(10));
     if (who.empty()) who = alive();
+    leave_second();
     {
       const std::lock_guard lock(mutex);
       found = who;
     }
     explained = true;
-    return "rank " + std::to_string(rank) + " on " + host_name() + " could not go on with the others at step " + std::to_string(step.load()) + (now ? std::string(", in ") + now : "") + " (" + cause +
+    return "rank " + std::to_string(rank) + " on " + host_name() + " " + std::string(kLostPeer) + " at step " + std::to_string(step.load()) + (now ? std::string(", in ") + now : "") + " (" + cause +
            "): " + who + ". The same command goes on from the last checkpoint.";
   }
 };
