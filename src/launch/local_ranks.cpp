@@ -216,6 +216,18 @@ class Watch {
     }
   }
 
+  /// Who did not end because of another: that one has the code of a lost peer and says so. Out of memory and no device have that code, too.
+  int64_t cause() const {
+    const auto child = [this](int64_t rank) -> const Child& { return children_[static_cast<size_t>(rank)]; };
+    const auto find = [this](const auto& is_it) { return std::find_if(failed_.begin(), failed_.end(), is_it); };
+    if (const auto found = find([&](int64_t rank) { return code_of(*child(rank).status) != kPeer; }); found != failed_.end()) return *found;
+    const auto lost_a_peer = [&](int64_t rank) { return child(rank).last.find(kLostPeer) != std::string::npos; };
+    if (const auto found = find([&](int64_t rank) { return rank > 0 && !lost_a_peer(rank); }); found != failed_.end()) return *found;
+    const auto others_lost = std::all_of(failed_.begin(), failed_.end(), [&](int64_t rank) { return rank == 0 || lost_a_peer(rank); });
+    if (const auto first = find([](int64_t rank) { return rank == 0; }); others_lost && first != failed_.end()) return 0;  // what it said is not read here
+    return failed_.front();
+  }
+
   int result() const {
     if (abandoned_) {
       std::cerr << "error: SIGINT came twice: all ranks were ended at once, without saving." << std::endl;
@@ -225,11 +237,7 @@ class Watch {
       return std::any_of(children_.begin(), children_.end(), [](const auto& child) { return code_of(*child.status) == kStoppedEarly; })
                  ? kStoppedEarly
                  : 0;
-    // Who ended because of another says so with the code of a lost peer: the cause is who did not.
-    auto first =
-        std::find_if(failed_.begin(), failed_.end(), [&](int64_t rank) { return code_of(*children_[static_cast<size_t>(rank)].status) != kPeer; });
-    if (first == failed_.end()) first = failed_.begin();
-    const auto& child = children_[static_cast<size_t>(*first)];
+    const auto& child = children_[static_cast<size_t>(cause())];
     std::cerr << "error: rank " << child.rank << " of " << children_.size() << " on host " << host_name() << " "
               << (WIFSIGNALED(*child.status) ? std::string("was ended by signal ") + std::to_string(WTERMSIG(*child.status)) + " (" +
                                                    ::strsignal(WTERMSIG(*child.status)) + ")"

@@ -4,9 +4,13 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace liere {
+
+/// What a rank says that ends because of another (train/pulse.h): it is not the cause.
+constexpr std::string_view kLostPeer = "could not go on with the others";
 
 struct LocalRanksOptions {
   std::string program = "/proc/self/exe";

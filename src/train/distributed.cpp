@@ -1,22 +1,23 @@
 #include "train/distributed.h"
 
+#include <c10/util/Logging.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <torch/csrc/distributed/c10d/HashStore.hpp>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
-#include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #include <torch/csrc/distributed/c10d/comm.hpp>
 #include <torch/csrc/distributed/c10d/reducer.hpp>
 
 #include "core/check.h"
 #include "core/log.h"
 #include "core/machine.h"
-#include "launch/meeting.h"
 #include "train/distributed_backend.h"
+#include "train/distributed_meeting.h"
 #include "train/pulse.h"
 
 namespace liere {
@@ -24,12 +25,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr const char* kLoopback = "127.0.0.1";
+constexpr int kFatal = 3;  // of c10's levels of logging
+
 milliseconds seconds(double value) { return milliseconds(std::llround(1e3 * value)); }
-
-constexpr double kMeetingSeconds = 28;
-
-/// The first line of what c10d says, without its stack.
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 std::string text_of(const std::vector<uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
 std::vector<uint8_t> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
@@ -44,12 +43,15 @@ bool uses_nccl(const DistributedConfig& config, torch::Device device) {
   return device.is_cuda() && !config.share_device && (config.backend == DistributedBackend::kNccl || has_nccl());
 }
 
-c10::intrusive_ptr<c10d::Backend> make_gloo_backend(const c10::intrusive_ptr<c10d::Store>& store, const Place& place, milliseconds timeout) {
+/// `address`: this machine's, by which the others reach it; empty: its name's. GLOO_SOCKET_IFNAME names an interface instead.
+c10::intrusive_ptr<c10d::Backend> make_gloo_backend(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size, const std::string& address,
+                                                    milliseconds timeout) {
   auto options = c10d::ProcessGroupGloo::Options::create(timeout);
-  // The interface that leads to rank 0: loopback where all are on one machine. A host's own name often resolves to an address that leads nowhere.
-  const bool local = place.host == "127.0.0.1" || place.host == "localhost";
-  options->devices.push_back(local ? c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1") : c10d::ProcessGroupGloo::createDefaultDevice());
-  return c10::make_intrusive<c10d::ProcessGroupGloo>(store, static_cast<int>(place.rank), static_cast<int>(place.size), options);
+  const char* const interface = std::getenv("GLOO_SOCKET_IFNAME");
+  options->devices.push_back(interface          ? c10d::ProcessGroupGloo::createDeviceForInterface(interface)
+                             : !address.empty() ? c10d::ProcessGroupGloo::createDeviceForHostname(address)
+                                                : c10d::ProcessGroupGloo::createDefaultDevice());
+  return c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, options);
 }
 
 /// Of c10d or Gloo, which has no type of its own here; not of the pass that the reduction belongs to.
@@ -94,7 +96,7 @@ struct Ranks::Group {
         return result;
       }
     } catch (const std::exception& error) {
-      if (concerns(error)) throw DeviceError(pulse->explain(first_line(error.what())));
+      if (concerns(error)) throw DeviceError(pulse->explain(plain_cause(error.what())));
       pulse->leave();
       throw;
     }
@@ -106,33 +108,29 @@ Ranks::Ranks() = default;
 Ranks::Ranks(const Place& place, torch::Device device, const DistributedConfig& config) : rank_(place.rank), size_(place.size) {
   if (size_ == 1 && config.backend == DistributedBackend::kAuto) return;
   if (size_ == 1) {
-    join(c10::make_intrusive<c10d::HashStore>(), device, config);
+    join(c10::make_intrusive<c10d::HashStore>(), kLoopback, device, config);
     return;
   }
-  const std::string address = place.host + ":" + std::to_string(place.port);
-  c10d::TCPStoreOptions options;
-  options.port = place.port;
-  options.isServer = is_first();
-  options.numWorkers = static_cast<size_t>(size_);
-  options.timeout = seconds(kMeetingSeconds);
-  if (!is_first()) wait_for_meeting(place.host, place.port, kMeetingSeconds - 2);
+  // c10d tells of a lost peer with a stack trace, beside the exception that becomes one sentence here.
+  if (!std::getenv("TORCH_CPP_LOG_LEVEL")) FLAGS_caffe2_log_level = kFatal;
+  const auto meeting = meet(place);
   try {
-    join(c10::make_intrusive<c10d::TCPStore>(place.host, options), device, config);
+    join(meeting.store, meeting.address, device, config);
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
-    throw DeviceError(name() + " could not meet the others at " + address + " within " + std::to_string(static_cast<int>(kMeetingSeconds)) +
-                      " s: " + first_line(error.what()) + ". Check that all " + std::to_string(size_) +
-                      " ranks were started, that the address is rank 0's and reachable from here, and that no other program uses the port.");
+    throw DeviceError(name() + " met the others at " + place.host + ":" + std::to_string(place.port) + " but could not connect to them from " +
+                      (meeting.address.empty() ? "its address" : meeting.address) + ": " + plain_cause(error.what()) +
+                      ". Check that ranks reach each other on every port, or name the interface with GLOO_SOCKET_IFNAME.");
   }
 }
 
 Ranks::Ranks(int64_t rank, int64_t size, c10::intrusive_ptr<c10d::Store> store, torch::Device device, const DistributedConfig& config)
     : rank_(rank), size_(size) {
-  if (size_ > 1) join(std::move(store), device, config);
+  if (size_ > 1) join(std::move(store), kLoopback, device, config);
 }
 
-void Ranks::join(c10::intrusive_ptr<c10d::Store> store, torch::Device device, const DistributedConfig& config) {
+void Ranks::join(c10::intrusive_ptr<c10d::Store> store, const std::string& address, torch::Device device, const DistributedConfig& config) {
   group_ = std::make_unique<Group>();
   auto& group = *group_;
   group.store = std::move(store);
@@ -141,11 +139,8 @@ void Ranks::join(c10::intrusive_ptr<c10d::Store> store, torch::Device device, co
   const auto timeout = seconds(config.timeout);
   group.pulse = std::make_unique<Pulse>(group.store, rank, size, config.timeout);
   group.processes = c10::make_intrusive<c10d::ProcessGroup>(c10::make_intrusive<c10d::PrefixStore>("group", group.store), rank, size);
-  Place place;
-  place.rank = rank_;
-  place.size = size_;
-  if (const auto* tcp = dynamic_cast<c10d::TCPStore*>(group.store.get())) place.host = tcp->getHost();
-  const auto gloo = make_gloo_backend(c10::make_intrusive<c10d::PrefixStore>("gloo", group.store), place, timeout);
+  group.pulse->enter(Pulse::kConnecting);
+  const auto gloo = make_gloo_backend(c10::make_intrusive<c10d::PrefixStore>("gloo", group.store), rank, size, address, timeout);
   group.processes->setBackend(at::kCPU, c10d::ProcessGroup::BackendType::GLOO, gloo);
   if (uses_nccl(config, device)) {
     require_own_devices(*group.store, rank, size, device);
@@ -157,6 +152,7 @@ void Ranks::join(c10::intrusive_ptr<c10d::Store> store, torch::Device device, co
     if (device.is_cuda()) group.processes->setBackend(at::kCUDA, c10d::ProcessGroup::BackendType::GLOO, gloo);
     group.processes->setDefaultBackend(c10d::ProcessGroup::BackendType::GLOO);
   }
+  group.pulse->leave();
   group.processes->setGroupName("run");
   if (is_first()) log_info("ranks: " + std::to_string(size_) + ", gradients over " + (group.nccl ? "NCCL" : "Gloo"));
 }
@@ -185,10 +181,22 @@ void Ranks::require_same(const std::vector<std::pair<std::string, std::string>>&
   auto& store = *group_->store;
   const auto key = [](const std::string& fact, int64_t rank) { return "fact/" + fact + "/" + std::to_string(rank); };
   for (const auto& [fact, text] : facts) store.set(key(fact, rank_), bytes_of(text));
-  for (const auto& [fact, text] : facts) {
+  // Some may take long to open their data.
+  const auto all = group_->guarded(Pulse::kComparing, [&] {
+    std::vector<std::vector<std::string>> texts;
+    for (const auto& [fact, text] : facts) {
+      auto& of_ranks = texts.emplace_back();
+      for (int64_t rank = 0; rank < size_; ++rank) {
+        while (!store.check({key(fact, rank)})) std::this_thread::sleep_for(milliseconds(10));
+        of_ranks.push_back(text_of(store.get(key(fact, rank))));
+      }
+    }
+    return texts;
+  });
+  for (size_t f = 0; f < facts.size(); ++f) {
+    const auto& [fact, text] = facts[f];
     for (int64_t other = 0; other < size_; ++other) {
-      if (other == rank_) continue;
-      const auto theirs = text_of(store.get(key(fact, other)));
+      const auto& theirs = all[f][static_cast<size_t>(other)];
       if (theirs == text) continue;
       // The first line that differs.
       std::istringstream a(text), b(theirs);
@@ -197,6 +205,9 @@ void Ranks::require_same(const std::vector<std::pair<std::string, std::string>>&
       while ((more_a = static_cast<bool>(std::getline(a, ours_line)), more_b = static_cast<bool>(std::getline(b, their_line)), more_a && more_b) &&
              ours_line == their_line) {
       }
+      // Rank 0 serves what the others still read: it leaves last.
+      store.add("compared", 1);
+      for (int wait = 0; is_first() && store.add("compared", 0) < size_ && wait < 1000; ++wait) std::this_thread::sleep_for(milliseconds(2));
       throw ConfigError("the ranks of a run must agree, but their " + fact + " differs: rank " + std::to_string(rank_) + " has '" +
                         (more_a ? ours_line : "") + "', rank " + std::to_string(other) + " has '" + (more_b ? their_line : "") +
                         "'. Start all ranks from the same program, configuration and data.");

@@ -96,7 +96,7 @@ class Ranks {
   Group* group() const { return group_.get(); }
 
  private:
-  void join(c10::intrusive_ptr<c10d::Store> store, torch::Device device, const DistributedConfig& config);
+  void join(c10::intrusive_ptr<c10d::Store> store, const std::string& address, torch::Device device, const DistributedConfig& config);
 
   int64_t rank_ = 0, size_ = 1;
   std::unique_ptr<Group> group_;

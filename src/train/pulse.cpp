@@ -16,6 +16,7 @@
 #include "core/check.h"
 #include "core/log.h"
 #include "core/machine.h"
+#include "core/signals.h"
 
 namespace liere {
 namespace {
@@ -28,6 +29,10 @@ constexpr auto kStoreAnswers = std::chrono::seconds(3);
 // How long another rank's failure may be known before this one is ended in the middle of a wait: the wait usually ends by itself.
 constexpr auto kGrace = std::chrono::seconds(3);
 
+// Before training, when the store and the machines may be busy: what is silence then, and at least how long nothing is too long.
+constexpr auto kBeginningSilence = std::chrono::seconds(5);
+constexpr double kBeginningSeconds = 120;
+
 std::string key(int rank) { return "sign/" + std::to_string(rank); }
 std::vector<uint8_t> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
 std::string text_of(const std::vector<uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
@@ -36,7 +41,7 @@ std::string text_of(const std::vector<uint8_t>& bytes) { return {bytes.begin(), 
 std::string where(const std::string& sign) {
   const auto host = sign.find('\t'), place = sign.find('\t', host + 1);
   if (host == std::string::npos || place == std::string::npos) return "which has not been heard of";
-  return "on " + sign.substr(host + 1, place - host - 1) + " (" + sign.substr(place + 1) + ")";
+  return "on " + sign.substr(host + 1, place - host - 1) + " (last heard of " + sign.substr(place + 1) + ")";
 }
 
 /// The result of `call`, or nullopt when it throws or takes longer than `limit`; it goes on by itself then.
@@ -62,6 +67,12 @@ std::optional<T> within(Clock::duration limit, std::function<T()> call) {
 }  // namespace
 
 struct Pulse::State : std::enable_shared_from_this<Pulse::State> {
+  /// A rank's last sign and since when it has been the same.
+  struct Sight {
+    std::string sign;
+    Clock::time_point since{};
+  };
+
   c10::intrusive_ptr<c10d::Store> store;  // a connection of its own
   int rank = 0, size = 1;
   double timeout = 0;
@@ -70,10 +81,18 @@ struct Pulse::State : std::enable_shared_from_this<Pulse::State> {
   std::atomic<const char*> what = nullptr;
   std::atomic<Clock::time_point> entered{};
   std::atomic<bool> failure_known = false;
-  std::atomic<bool> explained = false;  // the waiting thread says it itself
+  std::atomic<bool> explaining = false, explained = false;  // the waiting thread says it itself
   std::mutex mutex;
   std::condition_variable wake;
   bool stopping = false;
+  // What the store has told, under the mutex.
+  std::vector<Sight> sights;
+  std::string failure, found;  // found: who was missing when this rank gave up
+  Clock::time_point answered{};  // the store's last answer
+  bool store_gone = false;
+
+  /// How long a sign must have been the same to be that of a rank that is gone.
+  Clock::duration silence() const { return 3 * interval; }
 
   bool pause() {
     std::unique_lock lock(mutex);
@@ -84,20 +103,33 @@ struct Pulse::State : std::enable_shared_from_this<Pulse::State> {
     const char* const now = what;
     store->set(key(rank), bytes_of(std::to_string(number) + "\t" + host_name() + "\tat step " + std::to_string(step.load()) + (now ? std::string(", in ") + now : std::string(", working"))));
   }
-  std::string failure() { return store->check({kFailure}) ? text_of(store->get(kFailure)) : std::string(); }
-  std::vector<std::string> signs() {
-    std::vector<std::string> result;
-    for (int r = 0; r < size; ++r) result.push_back(store->check({key(r)}) ? text_of(store->get(key(r))) : std::string());
-    return result;
+
+  /// Asks the store who lives: of rank 0, which may take the store with it, always; of the others while this rank waits.
+  void look() {
+    const auto reason = store->check({kFailure}) ? text_of(store->get(kFailure)) : std::string();
+    const bool waiting = explaining || (what.load() && Clock::now() - entered.load() > 2 * interval);
+    std::vector<std::pair<size_t, std::string>> seen;
+    for (int r = 0; r < (waiting ? size : 1); ++r)
+      if (r != rank) seen.emplace_back(r, store->check({key(r)}) ? text_of(store->get(key(r))) : std::string());
+    const std::lock_guard lock(mutex);
+    answered = Clock::now();
+    if (!reason.empty()) failure = reason;
+    failure_known = failure_known || !reason.empty();
+    for (const auto& [r, sign] : seen)
+      if (sights[r].since == Clock::time_point{} || sights[r].sign != sign) sights[r] = {sign, answered};
+    if (!waiting)  // nobody looked: an old sign says nothing
+      for (size_t r = 1; r < sights.size(); ++r) sights[r].since = {};
   }
 
   void keep_beating() {
     for (int64_t number = 1; pause(); ++number) {
       try {
         beat(number);
-        if (!failure_known && !failure().empty()) failure_known = true;
+        look();
       } catch (const std::exception&) {
-        return;  // rank 0 is gone: the collectives notice
+        const std::lock_guard lock(mutex);
+        store_gone = true;  // rank 0 is: the collectives notice
+        return;
       }
     }
   }
@@ -106,38 +138,72 @@ struct Pulse::State : std::enable_shared_from_this<Pulse::State> {
     std::optional<Clock::time_point> failed_at;
     while (pause()) {
       if (failure_known && !failed_at) failed_at = Clock::now();
-      if (!what.load() || explained) continue;
+      if (!what.load() || explaining || explained) continue;
+      const bool beginning = what == Pulse::kConnecting || what == Pulse::kComparing;
+      if (beginning) watch_beginning();
       const auto waited = Clock::now() - entered.load();
-      const bool too_long = waited > std::chrono::duration<double>(timeout) + kGrace;
+      const bool too_long = waited > std::chrono::duration<double>(beginning ? std::max(timeout, kBeginningSeconds) : timeout) + kGrace;
       if (!too_long && !(failed_at && Clock::now() - *failed_at > kGrace && waited > kGrace)) continue;
-      explained = true;
       std::cerr << "error: " << explain(too_long ? "no answer for " + format_duration(std::chrono::duration<double>(waited).count()) : "another rank ended") << std::endl;
       std::_Exit(static_cast<int>(ExitCode::kDevice));
     }
   }
 
-  /// Who is missing, from two looks at the signs.
-  std::string missing() {
-    if (auto reason = failure(); !reason.empty()) return reason;
-    const auto before = signs();
-    std::this_thread::sleep_for(3 * interval);
-    if (auto reason = failure(); !reason.empty()) return reason;
-    const auto after = signs();
-    std::string silent, alive;
-    for (int r = 0; r < size; ++r) {
-      if (r == rank) continue;
-      const auto at = static_cast<size_t>(r);
-      auto& list = before[at] != after[at] ? alive : silent;
-      list += (list.empty() ? "" : ", ") + ("rank " + std::to_string(r) + " " + where(after[at]));
+  /// Before training a rank that ends is waited for. Nothing is written yet that an end could cut off.
+  void watch_beginning() {
+    if (stop_requested()) {
+      std::cerr << "error: stopped by " << stop_signal_name() << " before training; the same command begins again." << std::endl;
+      std::_Exit(static_cast<int>(ExitCode::kStoppedEarly));
     }
-    return silent.empty() ? "all ranks live: " + alive : "no sign of life from " + silent;
+    if (missing(kBeginningSilence).empty()) return;
+    std::cerr << "error: " << explain("it ended or stands still") << std::endl;
+    std::_Exit(static_cast<int>(ExitCode::kDevice));
+  }
+
+  std::string missing() { return missing(silence()); }
+  /// Who is missing, as far as the signs tell by now: they have not changed for so long; empty where nobody is.
+  std::string missing(Clock::duration unchanged) {
+    const std::lock_guard lock(mutex);
+    if (!failure.empty()) return failure;
+    const auto now = Clock::now();
+    if (rank != 0 && (store_gone || now - answered > unchanged))
+      return "no sign of life from rank 0 " + where(sights[0].sign) + ", which serves the ranks' meeting place";
+    std::string silent;
+    for (int r = 0; r < size; ++r) {
+      const auto& sight = sights[static_cast<size_t>(r)];
+      if (r == rank || sight.since == Clock::time_point{} || answered - sight.since < unchanged) continue;
+      silent += (silent.empty() ? "" : ", ") + ("rank " + std::to_string(r) + " " + where(sight.sign));
+    }
+    return silent.empty() ? "" : "no sign of life from " + silent;
+  }
+
+  bool store_answers() {
+    const std::lock_guard lock(mutex);
+    return !store_gone && Clock::now() - answered <= silence();
+  }
+
+  std::string alive() {
+    const std::lock_guard lock(mutex);
+    std::string list;
+    for (int r = 0; r < size; ++r)
+      if (r != rank) list += (list.empty() ? "" : ", ") + ("rank " + std::to_string(r) + " " + where(sights[static_cast<size_t>(r)].sign));
+    return "all ranks live: " + list;
   }
 
   std::string explain(const std::string& cause) {
     const char* const now = what;
-    const auto found = within<std::string>(3 * interval + kStoreAnswers, [self = shared_from_this()] { return self->missing(); });
+    explaining = true;
+    std::string who;
+    // A rank that has just died is silent for sure after a while; one that was waited for in vain is known by now.
+    for (const auto until = Clock::now() + silence() + 2 * interval; (who = missing()).empty() && Clock::now() < until;) std::this_thread::sleep_for(milliseconds(10));
+    if (who.empty()) who = alive();
+    {
+      const std::lock_guard lock(mutex);
+      found = who;
+    }
+    explained = true;
     return "rank " + std::to_string(rank) + " on " + host_name() + " could not go on with the others at step " + std::to_string(step.load()) + (now ? std::string(", in ") + now : "") + " (" + cause +
-           "): " + found.value_or("rank 0, which serves the others' meeting place, does not answer") + ". The same command goes on from the last checkpoint.";
+           "): " + who + ". The same command goes on from the last checkpoint.";
   }
 };
 
@@ -146,8 +212,11 @@ Pulse::Pulse(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size, d
   state_->rank = rank;
   state_->size = size;
   state_->timeout = timeout_seconds;
-  state_->interval = milliseconds(static_cast<int64_t>(std::clamp(100 * timeout_seconds, 50.0, 400.0)));
+  state_->interval = milliseconds(static_cast<int64_t>(std::clamp(100 * timeout_seconds, 50.0, 300.0)));
+  state_->sights.resize(static_cast<size_t>(size));
   state_->beat(0);
+  if (rank != 0) state_->store->wait({key(0)});  // its place is known even if it ends at once
+  state_->look();
   std::thread([state = state_] { state->keep_beating(); }).detach();
   std::thread([state = state_] { state->keep_watching(); }).detach();
 }
@@ -168,7 +237,6 @@ void Pulse::enter(const char* what) {
 void Pulse::leave() { state_->what = nullptr; }
 
 std::string Pulse::explain(const std::string& cause) {
-  state_->explained = true;
   auto text = state_->explain(cause);
   leave();
   return text;
@@ -176,10 +244,16 @@ std::string Pulse::explain(const std::string& cause) {
 
 void Pulse::report_failure(const std::string& reason) noexcept {
   try {
-    within<bool>(kStoreAnswers, [state = state_, reason] {
-      state->store->compareSet(kFailure, {}, bytes_of("rank " + std::to_string(state->rank) + " on " + host_name() + " ended: " + reason));
+    if (!state_->store_answers()) return;
+    auto first_line = reason.substr(0, reason.find('\n'));
+    if (first_line.ends_with('.')) first_line.pop_back();
+    const std::string text = state_->explained ? state_->found : "rank " + std::to_string(state_->rank) + " on " + host_name() + " ended: " + first_line;
+    within<bool>(kStoreAnswers, [state = state_, text] {
+      state->store->compareSet(kFailure, {}, bytes_of(text));
       return true;
     });
+    // The store ends with rank 0: the others have looked into it by then.
+    if (state_->rank == 0 && !state_->explained) std::this_thread::sleep_for(2 * state_->interval);
   } catch (const std::exception&) {  // no thread to be had: the others notice by themselves
   }
 }

@@ -127,10 +127,11 @@ std::optional<StepReport> Trainer::take_step() {
   step.report.lr = schedule_.lr(state_.step);
 
   std::optional<StepFigures> figures;
-  if (recorded_ && lagged_ && step.count == config_.train.batch_size && steps_here_ >= kStepsBeforeRecording) {
+  if (recorded_ && lagged_ && !fault_ && step.count == config_.train.batch_size && steps_here_ >= kStepsBeforeRecording) {
     queue_recorded(step.report);
   } else {
     parts_.optimizer->zero_grad();
+    if (fault_ && fault_->strikes(step.report.step)) strike(*fault_, step.report.step, parts_.model->named_weights());
     const auto rotations = parts_.model->position().rotations(training_grid(), /*with_gradient=*/true);
     const auto loss = add_gradients(rotations, step.count);
     lr_.fill_(step.report.lr);

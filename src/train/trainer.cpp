@@ -39,7 +39,7 @@ struct Trainer::Outputs {
   std::optional<Console> console;
 };
 
-Trainer::Trainer(const Experiment& experiment, torch::Device device, Ranks* ranks)
+Trainer::Trainer(const Experiment& experiment, torch::Device device, Ranks* ranks) try
     : experiment_(with_digests(experiment)),
       config_(experiment_.config),
       device_(device),
@@ -51,12 +51,15 @@ Trainer::Trainer(const Experiment& experiment, torch::Device device, Ranks* rank
       lagged_(!device.is_cpu()),
       records_(device),
       lr_(parts_.optimizer->lr_tensor()) {
+  fault_ = fault_of(ranks_.rank(), ranks_.size(), parts_.model->named_weights());
   set_recorded(config_.train.cuda_graph);
   if (config_.ema.decay) ema_.emplace(config_.ema, parts_.model->named_weights());
   if (config_.train.micro_batch->automatic)
     plan_.micro_batch = find_micro_batch(config_, *parts_.model, device_, [this](int64_t micro_batch) { try_micro_batch(micro_batch); });
   prepare_ranks();
   available_at_start_ = available_memory(device_);
+} catch (const std::exception& error) {
+  if (ranks) ranks->report_failure(error.what());  // no data, for one
 }
 
 Trainer::~Trainer() = default;

@@ -17,6 +17,7 @@
 #include "train/distributed.h"
 #include "train/ema.h"
 #include "train/evaluator.h"
+#include "train/fault.h"
 #include "train/observers.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
@@ -155,6 +156,7 @@ class Trainer {
   std::unique_ptr<GradientReducer> reducer_;
   bool stop_agreed_ = false;
   int64_t resumed_step_ = 0;
+  std::optional<Fault> fault_;                // of this rank, for tests
   double available_at_start_ = 0;             // bytes (train/memory.h)
   std::unique_ptr<Loader> loader_;
   std::optional<DeviceBatches> batches_;

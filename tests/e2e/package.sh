@@ -60,7 +60,7 @@ is_file run/summary.json
 mkdir jobs
 expect 0 env -C jobs liere-submit --dry-run --gpus 2 train --config arrows_tiny_liere.yaml
 says "--chdir=$PWD/jobs" "LIERE_HOME=$PWD/moved/share/liere" "$PWD/moved/share/liere/scripts/slurm/train.sbatch"
-expect 0 bash -c "SLURM_JOB_ID=1; source '$PWD/moved/share/liere/scripts/slurm/job.sh'; find_program liere-train; realpath \"\$program\""
+expect 0 env -u LIERE_BIN SLURM_JOB_ID=1 LIERE_HOME="$PWD/moved/share/liere" bash -c "source '$PWD/moved/share/liere/scripts/slurm/job.sh'; find_program liere-train; realpath \"\$program\""
 says "$PWD/moved/bin/liere-train"
 expect 0 liere-run-tests --without test_cuda_kernels --seconds 120 '*dropout*,*parity*,philox*'
 says '0 failed'

@@ -13,6 +13,7 @@
 
 #include "core/check.h"
 #include "core/machine.h"
+#include "core/rng.h"
 #include "core/signals.h"
 #include "support/catch.h"
 #include "support/fixtures.h"
@@ -88,6 +89,11 @@ TEST_CASE("local ranks: the exit code is the cause's, said once with its last li
   CHECK(result("[ $LIERE_RANK = 1 ] && { trap '' TERM; echo >" + ready + "; sleep 0.2; exit 6; }; until [ -e " + ready +
                " ]; do sleep 0.01; done; exit 5") == 6);
   CHECK(result("[ $LIERE_RANK = 1 ] && exec sleep 20; exit 5") == 5);  // who was ended because of it is no cause either
+  // Out of memory has the code of a lost peer: who says that it lost one is not the cause.
+  CHECK(result("[ $LIERE_RANK = 1 ] && { sleep 0.1; echo 'error: could not go on with the others' >&2; exit 5; }; trap '' TERM; sleep 0.2; [ $LIERE_RANK = 2 ] && echo 'error: out of memory' >&2; exit 5") == 5);
+  CHECK_THAT(text_of(log), Catch::Contains("error: rank 2 of 3") && Catch::Contains("its last line: error: out of memory"));
+  CHECK(result("[ $LIERE_RANK = 0 ] && { trap '' TERM; sleep 0.2; exit 5; }; sleep 0.1; echo 'error: could not go on with the others' >&2; exit 5") == 5);
+  CHECK_THAT(text_of(log), Catch::Contains("error: rank 0 of 3"));
   CHECK(result("[ $LIERE_RANK = 2 ] && kill -9 $$; exec sleep 20") == 137);
   CHECK_THAT(text_of(log), Catch::Contains("rank 2 of 3 on host " + host_name() + " was ended by signal 9 (Killed)"));
 }
@@ -161,6 +167,46 @@ TEST_CASE("local ranks: an interrupt that reaches a rank twice counts once", "[l
   for (const char* name : {"pid0", "pid1"}) ::kill(std::stoi(text_of(folder.path() / name)), SIGINT);
   ::kill(child, SIGINT);
   CHECK(code_of(child) == 75);
+}
+
+TEST_CASE("local ranks: 300 signals and 200 kills at random moments", "[.soak]") {
+  TemporaryFolder folder;
+  const auto program = (fs::path(::program_invocation_name).parent_path() / "rank_stand_in").string();
+  const auto start_ranks = [&](const char* pid_file) {
+    for (const char* name : {"launcher", "pid0", "pid1"}) fs::remove(folder.path() / name);
+    const auto child = ::fork();
+    if (child == 0) {
+      install_stop_signals();
+      if (!std::freopen((folder.path() / "log").c_str(), "w", stderr)) ::_exit(99);
+      std::ofstream(folder.path() / "launcher") << "takes signals";
+      std::vector<std::string> arguments = {program, "20"};
+      if (pid_file) arguments.push_back((folder.path() / pid_file).string());
+      ::_exit(run_local_ranks(2, arguments, {program, 5}));
+    }
+    wait_for(folder.path() / "launcher");
+    return child;
+  };
+  Rng random(0, Purpose::kArrows, 1);
+  for (int i = 0; i < 300; ++i) {
+    const int signal = kStopSignals[random.integer(4)], delay = static_cast<int>(random.integer(200));
+    CAPTURE(i, signal, delay);
+    const auto child = start_ranks(nullptr);
+    std::this_thread::sleep_for(std::chrono::milliseconds(delay));
+    ::kill(child, signal);
+    CHECK(code_of(child) == 75);
+  }
+  for (int i = 0; i < 200; ++i) {
+    const auto child = start_ranks("pid");
+    const auto victim = folder.path() / (random.integer(2) ? "pid1" : "pid0");
+    wait_for(folder.path() / "pid0");
+    wait_for(folder.path() / "pid1");
+    std::this_thread::sleep_for(std::chrono::milliseconds(random.integer(50)));
+    ::kill(std::stoi(text_of(victim)), SIGKILL);
+    const auto begun = std::chrono::steady_clock::now();
+    CHECK(code_of(child) == 137);
+    CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(6));
+    CHECK_FALSE((lives(folder.path() / "pid0") || lives(folder.path() / "pid1")));
+  }
 }
 
 TEST_CASE("local ranks: none outlives the one that started them, whenever that is killed", "[launch]") {
