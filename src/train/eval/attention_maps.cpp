@@ -118,7 +118,8 @@ TestOutput attention_test(EvalSession& session) {
       model->forward(batch->input.to(device, parameter_dtype(config.train.precision)), rotations, options);
     }
     pictures.push_back(shown(dataset, *recipe, sample));
-    captions.push_back("sample " + std::to_string(sample) + ": " + session.trained().info.class_names.at(static_cast<size_t>(batch->labels_B[0].item<int64_t>())));
+    const int64_t label = batch->targets_BC.defined() ? -1 : batch->labels_B[0].item<int64_t>();  // several labels have no one name
+    captions.push_back("sample " + std::to_string(sample) + (label < 0 ? "" : ": " + session.trained().info.class_names.at(static_cast<size_t>(label))));
     for (size_t layer = 0; layer < depth; ++layer) {
       const auto figures = attention_figures(attention[layer].to(torch::kCPU));
       cls[layer] += figures.cls_B[0].item<double>();
