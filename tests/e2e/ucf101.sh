@@ -54,7 +54,7 @@ is_file run/summary.json
 expect 0 "${train[@]}" --output straight data.cache=cache
 [ "$(value video_loss straight/summary.json)" = "$(value video_loss run/summary.json)" ] || fail 'the resumed run is not the uninterrupted one, or cached frames are others'
 
-expect 0 liere-eval --checkpoint run --test accuracy,shuffle,shuffle-frames,per-class,confusion,calibration,predict threads=1 eval.shuffle_seeds=2 eval.resamples=200
+expect 0 liere-eval --checkpoint run --test accuracy,shuffle,shuffle-frames,gradients,attention,per-class,confusion,calibration,predict threads=1 eval.shuffle_seeds=2 eval.resamples=200
 says 'each view' "mean of a video's views" '6 videos'
 [ "$(wc -l <run/eval/accuracy/samples.csv)" = 91 ] || fail 'samples.csv does not hold 90 views'
 [ "$(wc -l <run/eval/accuracy/videos.csv)" = 7 ] || fail 'videos.csv does not hold 6 videos'
