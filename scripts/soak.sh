@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Breaks runs on purpose - kills, full disks, stray signals, frozen predecessors - and checks that nothing is lost: the counts of docs/reliability.md.
 # usage: scripts/soak.sh [--ci | --share N] [--only K1,K15,...] [--bin FOLDER] [--work FOLDER]
-#   --ci     a few of each in about seven minutes on two cores; without it the full counts (hours); --share N does 1/N of their kills, signals and seconds
+#   --ci     a few of each in under eight minutes on two cores; without it the full counts (hours); --share N does 1/N of their kills, signals and seconds
 #   --only   these faults alone: K1 K2 K3 K4 K10 K12 K13 K15 K16 C5 C6 I4 I5 I9 fuzz, of two processes D1 D2 D3 D4 D5 D7 D8 D9 D10 N1 K1x2
 #   --bin    folder of liere-train, liere-data, checkpoint_tool, make_volumes and fuzz_* (default: the newest build/*/bin)     --work   where runs go (default: a new folder, removed if all is good)
 # Some faults need strace, some root (mounts, chattr, network namespaces), one libfaketime: what cannot be done here says 'skipped: ...'. Exit code 1 when anything was bad.
