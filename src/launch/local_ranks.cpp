@@ -213,6 +213,7 @@ class Watch {
       if (kill_at_) continue;
       kill_at_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(options_.grace_seconds));
       send(SIGTERM);
+      send(SIGCONT);  // one that stands still would not hear it
     }
   }
 

@@ -105,6 +105,16 @@ TEST_CASE("local ranks: who does not end after a failure is killed within the gr
   CHECK(std::chrono::steady_clock::now() - start_time < std::chrono::seconds(5));
 }
 
+TEST_CASE("local ranks: one that stands still is ended with the others, not after the grace", "[launch]") {
+  TemporaryFolder folder;
+  const auto ready = (folder.path() / "ready").string();
+  const auto start_time = std::chrono::steady_clock::now();
+  CHECK(code_of(start(2, "[ $LIERE_RANK = 1 ] && { echo $$ >" + ready + "; kill -STOP $$; exec sleep 20; }; until [ -e " + ready + " ]; do sleep 0.01; done; sleep 0.1; exit 5",
+                      folder.path() / "log", 30)) == 5);
+  CHECK(std::chrono::steady_clock::now() - start_time < std::chrono::seconds(10));
+  CHECK_FALSE(lives(ready));
+}
+
 TEST_CASE("local ranks: signals reach all of them, a second interrupt is for now", "[launch]") {
   TemporaryFolder folder;
   const auto in = "cd " + folder.path().string() + "; ";
