@@ -54,8 +54,12 @@ int run(int argc, char** argv) {
   sweep::Sweep sweep(file, options);
   if (status->parsed()) std::cout << sweep.status();
   if (plan->parsed()) std::cout << sweep.plan();
-  if (slurm->parsed() && list.empty()) std::cout << sweep.slurm_list();
-  if (slurm->parsed() && !list.empty()) write_file_atomically(list, sweep.slurm_list());
+  if (slurm->parsed()) {
+    const auto runs = sweep.slurm_list();
+    if (runs.empty()) std::cout << "nothing is left to train\n";
+    else if (list.empty()) std::cout << runs;
+    else write_file_atomically(list, runs), std::cout << list << ": submit it with scripts/slurm/submit.sh sweep " << list << "\n";
+  }
   if (!run_command->parsed()) return 0;
   const int code = sweep.run();
   std::cout << sweep.status();

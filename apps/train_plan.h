@@ -38,7 +38,7 @@ inline void report_cost(const ExperimentConfig& config, const std::string& json_
   const auto cost = training_cost(config);
   std::cout << describe_cost(cost);
   nlohmann::json figures = cost;
-  figures.update({{"identity", identity_hash(identity_lines(config))}, {"output", config.output}});
+  figures.update({{"identity", identity_hash(identity_lines(config))}, {"output", config.output}, {"has_holdout", cost.has_holdout}, {"exact_steps", cost.exact_steps}});
   if (!json_file.empty()) write_file_atomically(json_file, figures.dump(2) + "\n");
 }
 

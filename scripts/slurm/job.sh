@@ -34,13 +34,14 @@ in_container() { [ ${#LIERE_CONTAINER[@]} -gt 0 ] || [[ " ${LIERE_SRUN_OPTIONS[*
 
 find_program() { # find_program NAME: sets program
   local folder
+  # In a container the folder may exist only there.
+  if [ -n "$LIERE_BIN" ] && in_container; then program=$LIERE_BIN/$1 && return; fi
   # The last one: where the package has its programs, this script being in its share/liere.
   for folder in "$LIERE_BIN" "$home"/build/{cuda,gpu,cpu}/bin "$home"/../../bin; do
     if [ -n "$folder" ] && [ -x "$folder/$1" ]; then program=$folder/$1 && return; fi
-    [ -z "$folder" ] || [ "$folder" != "$LIERE_BIN" ] || in_container || die 2 "LIERE_BIN=$LIERE_BIN holds no $1: correct it in $site, or build with scripts/build.sh."
+    [ -z "$folder" ] || [ "$folder" != "$LIERE_BIN" ] || die 2 "LIERE_BIN=$LIERE_BIN holds no $1: correct it in $site, or build with scripts/build.sh."
   done
-  # In a container the folder may exist only there.
-  if in_container; then program=${LIERE_BIN:+$LIERE_BIN/}$1 && return; fi
+  if in_container; then program=$1 && return; fi
   program=$(command -v "$1") || die 2 "$1 was not found in $home/build: build it with scripts/build.sh, or set LIERE_BIN in $site."
 }
 

@@ -135,7 +135,7 @@ D1() { # A rank killed, 0 or 1, in a step, an evaluation, a save or while it sta
       ended "$pid" 30000 "$began"
       [ "$ms" -le $worst ] || worst=$ms
       cp rank0.out out.txt
-      if [ "$code" = 137 ] && [ "$ms" -le 10000 ] && [ "$(grep -c "^error: rank $victim of 2 was ended by signal 9" out.txt)" = 1 ] && no_noise out.txt && nobody_left d1; then good; else
+      if [ "$code" = 137 ] && [ "$ms" -le 10000 ] && [ "$(grep -c "^error: rank $victim of 2 on host [^ ]* was ended by signal 9" out.txt)" = 1 ] && no_noise out.txt && nobody_left d1; then good; else
         bad "$phase, rank $victim: the launcher ended with $code after $ms ms"
         give_up
       fi

@@ -195,7 +195,7 @@ N1() { # A gradient that is not finite in one rank, with a finite loss: skipped 
       before=$(cksum n1/checkpoints/*)
       code=0
       LIERE_FAULT=$rank:11+:nan:$weight train n1 --ranks 2 train.non_finite_limit=5 || code=$?
-      if [ $code = 6 ] && [ "$before" = "$(cksum n1/checkpoints/*)" ] && [ "$(grep -c '^error: rank . of 2 ended with exit code 6' out.txt)" = 1 ] && no_noise out.txt; then good; else bad "all steps, rank $rank, $weight: exit code $code"; fi
+      if [ $code = 6 ] && [ "$before" = "$(cksum n1/checkpoints/*)" ] && [ "$(grep -c '^error: rank . of 2 on host [^ ]* ended with exit code 6' out.txt)" = 1 ] && no_noise out.txt; then good; else bad "all steps, rank $rank, $weight: exit code $code"; fi
     done
   done
 }

@@ -8,13 +8,16 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace liere::sweep {
 
 enum class State {
   kMissing,   // no run folder
-  kBegun,     // a folder without a result: it is being trained, or was killed
-  kStopped,   // saved before its end: the same command goes on
+  kRunning,   // a process has the folder
+  kBegun,     // a folder without a result: it was killed
+  kStopped,   // saved before its end, or ended before the steps that are asked for now: the same command goes on
+  kTrained,   // done, but not all of its tests
   kDone,
   kFailed,    // its last attempt ended with an error
   kDiverged,  // exit code 6
@@ -35,6 +38,7 @@ struct PointState {
 struct Attempt {
   int code = 0;
   std::string error;
+  int64_t time = 0;  // when it ended, seconds since 1970: what a run folder says later goes before it
 };
 
 /// The attempts that a sweep has noted in OUTPUT/sweep.json.
@@ -50,7 +54,12 @@ class Attempts {
   std::map<std::string, Attempt> attempts_;
 };
 
-/// `identity`: of the configuration that the point asks for (liere-train --dry-run --json); "" skips the comparison.
-PointState read_state(const std::filesystem::path& folder, const std::string& identity, const std::optional<Attempt>& attempt);
+/// What a point should be.
+struct Wanted {
+  std::string identity;            // of its configuration (liere-train --dry-run --json); "": not compared
+  int64_t steps = 0;               // at least; 0: not compared
+  std::vector<std::string> tests;  // of liere-eval
+};
+PointState read_state(const std::filesystem::path& folder, const Wanted& wanted, const std::optional<Attempt>& attempt);
 
 }  // namespace liere::sweep

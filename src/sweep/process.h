@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <future>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,7 +13,7 @@
 namespace liere::sweep {
 
 struct ProcessOptions {
-  std::filesystem::path log;    // its output goes there; empty: it is shown
+  std::filesystem::path log;    // its output goes there; empty: it is shown, and where that is no terminal what it says last is kept
   std::vector<int> processors;  // empty: all of this process's
 };
 
@@ -28,9 +29,12 @@ class Process {
   /// The exit code (128 + signal) once it has ended.
   std::optional<int> ended();
   void signal(int number) const;
+  /// Of a child that was shown elsewhere than on a terminal, once it has ended: what error_in says of a log.
+  std::string error();
 
  private:
   pid_t pid_ = -1;
+  std::future<std::string> relayed_;
   std::optional<int> code_;
 };
 

@@ -1,14 +1,21 @@
 #include "sweep/sweep.h"
 
+#include <fcntl.h>
 #include <sched.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cmath>
+#include <cstring>
+#include <ctime>
 #include <fstream>
 #include <list>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 #include <thread>
 
 #include "core/check.h"
@@ -52,12 +59,70 @@ struct Running {
   fs::path log;
 };
 
+/// A folder for what liere-train says of points, gone with this object.
+class Scratch {
+ public:
+  Scratch() : path_(fs::temp_directory_path() / ("liere_sweep_" + std::to_string(::getpid()))) { fs::create_directories(path_); }
+  ~Scratch() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  fs::path operator/(const char* name) const { return path_ / name; }
+
+ private:
+  fs::path path_;
+};
+
+/// One liere-sweep trains a sweep at a time.
+class Lock {
+ public:
+  explicit Lock(const fs::path& output) {
+    std::error_code error;
+    fs::create_directories(output, error);
+    if (error) throw CheckpointError("the folder " + output.string() + " cannot be made: " + error.message() + ". Name another with output in the sweep's file.");
+    file_ = ::open((output / "sweep.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (file_ < 0) throw CheckpointError((output / "sweep.lock").string() + " cannot be written: " + std::strerror(errno) + ".");
+    if (::flock(file_, LOCK_EX | LOCK_NB) == 0) return;
+    ::close(file_);
+    throw CheckpointError("another liere-sweep runs in " + output.string() + ". Wait for it, or stop it; liere-sweep status tells how far it is.");
+  }
+  ~Lock() { ::close(file_); }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+ private:
+  int file_ = -1;
+};
+
+std::string ending(int code) {
+  return code > 128 ? std::string("ended by signal ") + std::to_string(code - 128) + " (" + ::strsignal(code - 128) + ")" : "exit code " + std::to_string(code);
+}
+
 }  // namespace
 
 Sweep::Sweep(const SweepFile& file, const SweepOptions& options) : file_(file), options_(options), attempts_(file.output) {
   if (options_.jobs < 1 || options_.jobs > 256) throw ConfigError("--jobs is " + std::to_string(options_.jobs) + ", expected 1 to 256.");
+  check_tests();
   learn_costs();
   choose();
+}
+
+void Sweep::check_tests() const {
+  if (file_.evaluate.empty()) return;
+  const Scratch scratch;
+  if (run_quietly({options_.eval, "--test", "list"}, scratch / "tests") != 0) throw Error(ExitCode::kFailure, options_.eval + " --test list fails: " + error_in(scratch / "tests"));
+  std::ifstream in(scratch / "tests");
+  std::set<std::string> names;
+  for (std::string line, name; std::getline(in, line);)
+    if (std::istringstream(line) >> name) names.insert(name);
+  for (const auto& test : file_.evaluate) {
+    if (names.count(test)) continue;
+    const std::vector<std::string_view> known(names.begin(), names.end());
+    const auto nearest = nearest_name(test, known);
+    throw ConfigError("evaluate: liere-eval has no test '" + test + "'." + (nearest.empty() ? " Its list: liere-eval --test list." : " Did you mean '" + nearest + "'?"));
+  }
 }
 
 std::vector<std::string> Sweep::train_arguments(const Point& point) const {
@@ -67,22 +132,26 @@ std::vector<std::string> Sweep::train_arguments(const Point& point) const {
 }
 
 PointCost Sweep::cost_of(const Point& point) const {
-  const auto folder = fs::temp_directory_path() / ("liere_sweep_" + std::to_string(::getpid()));
-  fs::create_directories(folder);
-  const auto json_file = folder / "cost.json", log = folder / "log";
+  const Scratch scratch;
   std::vector<std::string> arguments = {options_.train};
   const auto of_point = train_arguments(point);
   arguments.insert(arguments.end(), of_point.begin(), of_point.end());
-  arguments.insert(arguments.end(), {"--dry-run", "--json", json_file.string()});
-  const int code = run_quietly(arguments, log);
+  arguments.insert(arguments.end(), {"--dry-run", "--json", (scratch / "cost.json").string()});
+  const int code = run_quietly(arguments, scratch / "log");
   if (stop_requested()) throw Error(ExitCode::kStoppedEarly, std::string(stop_signal_name()) + ": stopped before anything was trained.");
-  const auto error = error_in(log);
-  if (code != 0) throw Error(code == 3 || code == 4 || code == 5 ? static_cast<ExitCode>(code) : ExitCode::kConfiguration, "point " + point.name + " is refused: " + error);
-  std::ifstream in(json_file);
+  if (code != 0) {
+    const auto error = error_in(scratch / "log");
+    const auto kind = code >= 2 && code <= 5 ? static_cast<ExitCode>(code) : ExitCode::kFailure;
+    throw Error(kind, "point " + point.name + " is refused by " + options_.train + ": " + (error.empty() ? ending(code) : error));
+  }
+  std::ifstream in(scratch / "cost.json");
   const auto cost = nlohmann::json::parse(in, nullptr, false);
   if (!cost.is_object()) throw Error(ExitCode::kFailure, options_.train + " --dry-run --json wrote no figures for point " + point.name + ".");
-  fs::remove_all(folder);
-  return {cost.value("identity", ""), cost.value("disk_bytes", 0.0), cost.value("training_flop", 0.0), cost.value("steps", int64_t{0})};
+  const PointCost known = {cost.value("identity", ""), cost.value("disk_bytes", 0.0), cost.value("training_flop", 0.0), cost.value("exact_steps", true) ? cost.value("steps", int64_t{0}) : 0,
+                           cost.value("has_holdout", false)};
+  if (!point.tuning_of.empty() && !known.has_holdout)
+    throw ConfigError("the tuning run " + point.name + " would measure no held-out data. Give tune.overrides a data.holdout, so that the test set has no say in what is chosen.");
+  return known;
 }
 
 void Sweep::choose() {
@@ -114,8 +183,18 @@ std::vector<Point> Sweep::points() const {
 }
 
 PointState Sweep::state_of(const Point& point) const {
-  const auto cost = costs_.find(point.folder);
-  return read_state(point.folder, cost == costs_.end() || !is_chosen(point) ? "" : cost->second.identity, attempts_.of(point.name));
+  Wanted wanted;
+  if (const auto cost = costs_.find(point.folder); cost != costs_.end() && is_chosen(point)) {
+    wanted.identity = cost->second.identity;
+    wanted.steps = cost->second.steps;
+  }
+  if (point.tuning_of.empty()) wanted.tests = file_.evaluate;
+  return read_state(point.folder, wanted, attempts_.of(point.name));
+}
+
+bool Sweep::is_to_train(const Point& point) const {
+  const auto state = state_of(point).state;
+  return is_chosen(point) && state != State::kDone && state != State::kTrained && (state != State::kDiverged || options_.retry);
 }
 
 bool Sweep::is_chosen(const Point& point) const { return !file_.tune || !point.tuning_of.empty() || chosen_.count(point.at.at(file_.tune->per)) > 0; }
@@ -123,15 +202,15 @@ bool Sweep::is_chosen(const Point& point) const { return !file_.tune || !point.t
 std::vector<Choice> Sweep::choices() const {
   std::vector<Choice> choices;
   for (const auto& point : tuning_points(file_)) {
-    if (choices.empty() || choices.back().of != point.tuning_of) choices.push_back({point.tuning_of, "", std::nan(""), 0, 0, 0, {}});
+    if (choices.empty() || choices.back().of != point.tuning_of) choices.push_back({point.tuning_of, "", std::nan(""), 0, 0, 0, 0, {}});
     auto& choice = choices.back();
     const auto state = state_of(point);
     ++choice.runs;
-    if (state.state == State::kDiverged) ++choice.done;  // its budget is spent, and it is not chosen
+    if (state.state == State::kDiverged) ++choice.done, ++choice.diverged;  // its budget is spent, and it is not chosen
     if (state.state != State::kDone) continue;
     ++choice.done;
     choice.steps += state.step;
-    if (std::isnan(state.holdout)) throw DataError("the tuning run " + point.folder + " measured no held-out data. Give tune.overrides a data.holdout, so that the test set has no say in what is chosen.");
+    if (std::isnan(state.holdout)) throw DataError("the summary of the tuning run " + point.folder + " has no figure of held-out data. Move the folder aside; it is trained again.");
     if (std::isnan(choice.holdout) || state.holdout > choice.holdout) {
       choice.holdout = state.holdout;
       choice.value = point.tuned_value;
@@ -146,32 +225,35 @@ std::vector<Choice> Sweep::choices() const {
 }
 
 int Sweep::run() {
+  const Lock lock(file_.output);
+  int worst = 0;
   if (file_.tune) {
-    if (const int code = run_all(tuning_points(file_)); code == kStoppedEarly) return code;
+    worst = run_all(tuning_points(file_));
+    if (worst == kStoppedEarly || (worst != 0 && options_.stop_on_error)) return worst;
     choose();
   }
   std::vector<Point> finals;
   for (const auto& point : points())
     if (point.tuning_of.empty() && is_chosen(point)) finals.push_back(point);
-  if (const int code = run_all(finals); code == kStoppedEarly) return code;
+  if (const int code = run_all(finals); code != 0) return code;
   const auto all = points();
-  const auto is_done = [this](const Point& point) { return is_chosen(point) && state_of(point).state == State::kDone && !attempts_.of(point.name); };
+  const auto is_done = [this](const Point& point) { return is_chosen(point) && state_of(point).state == State::kDone; };
   return std::all_of(all.begin(), all.end(), is_done) ? 0 : static_cast<int>(ExitCode::kFailure);
 }
 
-void Sweep::end_of(const Point& point, int code, const fs::path& log) {
+void Sweep::end_of(const Point& point, int code, const std::string& error) {
   if (code == kStoppedEarly) return;
-  // What a shown run said is above; in a log it is read.
-  attempts_.note(point.name, {code, code == 0 ? "" : "exit code " + std::to_string(code) + (log.empty() ? "" : ": " + error_in(log))});
-  if (code != 0) log_warning(point.name + (code == kDiverged ? " diverged" : " failed with exit code " + std::to_string(code)) + (log.empty() ? "" : ": " + error_in(log)));
+  const auto why = ending(code) + (error.empty() ? "" : ": " + error);
+  attempts_.note(point.name, {code, code == 0 ? "" : why, static_cast<int64_t>(std::time(nullptr))});
+  if (code != 0) log_warning(point.name + (code == kDiverged ? " diverged: " : " failed: ") + why);
+  else if (options_.jobs > 1) log_info(point.name + ": done");
 }
 
 int Sweep::run_all(const std::vector<Point>& points) {
-  std::vector<const Point*> waiting;
+  std::vector<std::pair<const Point*, bool>> waiting;  // and whether its tests alone are missing
   for (const auto& point : points) {
-    const auto state = state_of(point).state;
-    if ((state == State::kDone && !attempts_.of(point.name)) || (state == State::kDiverged && !options_.retry)) continue;
-    waiting.push_back(&point);
+    if (is_to_train(point)) waiting.emplace_back(&point, false);
+    else if (state_of(point).state == State::kTrained) waiting.emplace_back(&point, true);
   }
   std::reverse(waiting.begin(), waiting.end());
   size_t done = points.size() - waiting.size();
@@ -179,7 +261,7 @@ int Sweep::run_all(const std::vector<Point>& points) {
   std::list<Running> running;
   std::set<int64_t> free_jobs;
   for (int64_t job = 0; job < options_.jobs; ++job) free_jobs.insert(job);
-  bool failed = false, passed_on = false;
+  bool failed = false, passed_on = false, stopped_early = false;
   const auto start = [&](const Point& point, int64_t job, bool evaluates) {
     const fs::path log = options_.jobs == 1 ? fs::path() : fs::path(file_.output) / (point.name + (evaluates ? ".eval.log" : ".log"));
     std::vector<std::string> arguments;
@@ -188,18 +270,18 @@ int Sweep::run_all(const std::vector<Point>& points) {
     } else {
       arguments = train_arguments(point);
       arguments.insert(arguments.begin(), options_.train);
-      log_info("--- " + std::to_string(done + running.size() + 1) + " of " + std::to_string(points.size()) + ": " + point.name);
     }
+    if (!evaluates || file_.evaluate.empty() || state_of(point).state == State::kTrained)
+      log_info("--- " + std::to_string(done + running.size() + 1) + " of " + std::to_string(points.size()) + ": " + point.name + (evaluates ? ", its tests" : ""));
     running.push_back({&point, job, Process(arguments, {log, share_of_processors(job, options_.jobs)}), evaluates, log});
   };
-  fs::create_directories(file_.output);
   while (!running.empty() || (!waiting.empty() && !stop_requested() && !(failed && options_.stop_on_error))) {
     while (!waiting.empty() && !free_jobs.empty() && !stop_requested() && !(failed && options_.stop_on_error)) {
-      const auto* point = waiting.back();
+      const auto [point, tests_alone] = waiting.back();
       waiting.pop_back();
       const int64_t job = *free_jobs.begin();
       free_jobs.erase(free_jobs.begin());
-      start(*point, job, false);
+      start(*point, job, tests_alone);
     }
     if (stop_requested() && !passed_on)
       for (const auto& child : running) child.process.signal(stop_signal());
@@ -215,8 +297,9 @@ int Sweep::run_all(const std::vector<Point>& points) {
       const auto point = child->point;
       const auto job = child->job;
       const bool evaluates_next = meant == 0 && !child->evaluates && !file_.evaluate.empty() && point->tuning_of.empty() && !stop_requested();
-      end_of(*point, meant, child->log);
+      end_of(*point, meant, child->log.empty() ? child->process.error() : error_in(child->log));
       failed |= meant != 0 && meant != kStoppedEarly;
+      stopped_early |= meant == kStoppedEarly;
       child = running.erase(child);
       if (evaluates_next) {
         start(*point, job, true);
@@ -227,7 +310,7 @@ int Sweep::run_all(const std::vector<Point>& points) {
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  if (!stop_requested()) return failed ? 1 : 0;
+  if (!stop_requested()) return failed ? 1 : stopped_early ? kStoppedEarly : 0;
   log_info(std::string(stop_signal_name()) + ": stopped; the same command goes on");
   return kStoppedEarly;
 }

@@ -22,14 +22,15 @@ struct SweepOptions {
 struct PointCost {
   std::string identity;
   double disk_bytes = 0, training_flop = 0;
-  int64_t steps = 0;
+  int64_t steps = 0;           // 0: not known exactly without the data
+  bool has_holdout = false;    // evaluations during training measure held-out data
 };
 
 /// What `tune` chose for one value of its axis.
 struct Choice {
-  std::string of, value;  // value "" while tuning runs are missing
+  std::string of, value;  // value "" while tuning runs are missing, or where all diverged
   double holdout = 0;
-  int64_t runs = 0, done = 0, steps = 0;
+  int64_t runs = 0, done = 0, diverged = 0, steps = 0;  // done: diverged ones among them
   std::vector<std::string> tied;  // other values with the same accuracy; the first in the file is taken
 };
 
@@ -44,7 +45,8 @@ class Sweep {
   std::string status() const;
   /// Runs, steps, FLOP and disk of what is not done.
   std::string plan() const;
-  /// The arguments of what is not done, a run per line, for scripts/slurm/submit.sh sweep. Throws ConfigError while tuning is not finished (its runs are listed then).
+  /// The arguments of what is to be trained, a run per line, for scripts/slurm/submit.sh sweep: the runs that choose as long as there are some. "" where none is left.
+  /// Throws ConfigError for an override with a blank in it.
   std::string slurm_list() const;
 
   std::vector<Choice> choices() const;
@@ -60,7 +62,11 @@ class Sweep {
   void choose();
   /// 0, or the exit code of what stopped them.
   int run_all(const std::vector<Point>& points);
-  void end_of(const Point& point, int code, const std::filesystem::path& log);
+  /// Throws ConfigError for a test that liere-eval does not have.
+  void check_tests() const;
+  /// Whether training is to be done: not what diverged, unless asked for.
+  bool is_to_train(const Point& point) const;
+  void end_of(const Point& point, int code, const std::string& error);
   bool is_chosen(const Point& point) const;
 
   SweepFile file_;

@@ -47,7 +47,7 @@ void fields(V& v, NamedValue& c) {
   v("overrides", c.overrides, "configuration keys");
 }
 struct TuneFields {
-  std::string key, per;
+  std::string key, per, choose = "holdout";
   ConfigNode values;
   std::vector<std::string> overrides;
 };
@@ -57,6 +57,7 @@ void fields(V& v, TuneFields& c) {
   v("values", c.values, "what it is chosen of");
   v("per", c.per, "axis whose values each choose for themselves");
   v("overrides", c.overrides, "configuration keys of the runs that choose");
+  v("choose", c.choose, "holdout: by the accuracy on held-out training data");
 }
 
 [[noreturn]] void fail(const ConfigNode& node, const std::string& message) { throw ConfigError(node.origin.text() + ": " + message); }
@@ -68,22 +69,31 @@ std::string text_of(const ConfigNode& node) {
   fail(node, "expected a value or a list of values.");
 }
 
+/// Letters, digits, '.' and '_' as they are, one '-' for all between them: "[32, 32]" -> "32-32"; a sign stays.
 std::string label_of(const std::string& text) {
   std::string label;
-  for (const char c : text) label += std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-' ? c : '-';
+  for (const char c : text) {
+    const bool kept = std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
+    if (kept) label += c;
+    else if (!label.empty() && label.back() != '-') label += '-';
+  }
+  if (!text.ends_with('-') && label.ends_with('-')) label.pop_back();
   return label;
 }
+
+bool is_part_of_name(const std::string& text) { return !text.empty() && text != "." && text != ".." && label_of(text) == text; }
 
 Axis read_axis(const std::string& name, const ConfigNode& node) {
   KeyedAxis fields;
   Axis axis{name, {}};
   decode(node, fields);
+  if (!is_part_of_name(name)) fail(node, "the axis '" + name + "' becomes a part of folder names: use letters, digits, '.', '_' and '-'.");
   if (fields.key.empty()) {
     if (fields.values.type != Type::kMap) fail(node, "axis '" + name + "' has no key: then its values are names, each {config: FILE, overrides: [..]}.");
     for (const auto& [label, value] : fields.values.entries) {
       NamedValue named;
       decode(value, named);
-      if (label_of(label) != label) fail(value, "'" + label + "' becomes a part of folder names: use letters, digits, '.', '_' and '-'.");
+      if (!is_part_of_name(label)) fail(value, "'" + label + "' becomes a part of folder names: use letters, digits, '.', '_' and '-'.");
       axis.values.push_back({label, label, named.config, named.overrides});
     }
   } else {
@@ -229,6 +239,7 @@ SweepFile read_sweep(const fs::path& path) {
     decode(given.tune, tune);
     axis_named(file, tune.per, given.tune);
     if (tune.key.empty() || tune.values.type != Type::kSequence || tune.values.items.empty()) fail(given.tune, "tune: expected {key: KEY, values: [..], per: AXIS}.");
+    if (tune.choose != "holdout") fail(given.tune, "tune.choose is '" + tune.choose + "': expected holdout, the only part of the data that may choose.");
     file.tune = Tuning{tune.key, tune.per, {}, tune.overrides};
     for (const auto& value : tune.values.items) file.tune->values.push_back(text_of(value));
   }

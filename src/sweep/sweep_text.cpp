@@ -62,6 +62,8 @@ std::string Sweep::status() const {
   for (const auto& choice : choices()) {
     text += "  " + file_.tune->per + " " + choice.of + ": " + std::to_string(choice.done) + " of " + std::to_string(choice.runs) + " tuning runs, " + format_count(choice.steps) + " steps";
     if (!choice.value.empty()) text += "; " + file_.tune->key + "=" + choice.value + " (holdout " + percent(choice.holdout) + " %)";
+    if (choice.value.empty() && choice.done == choice.runs) text += "; all of them diverged, nothing is chosen: other values, or run --retry";
+    else if (choice.diverged > 0) text += ", " + std::to_string(choice.diverged) + " diverged";
     for (const auto& tied : choice.tied) text += ", as good as " + tied;
     text += "\n";
   }
@@ -74,7 +76,7 @@ std::string Sweep::plan() const {
   double disk = 0, flop = 0;
   int64_t runs = 0, steps = 0, done = 0;
   for (const auto& point : points()) {
-    if (is_chosen(point) && state_of(point).state == State::kDone) {
+    if (is_chosen(point) && !is_to_train(point)) {
       ++done;
       continue;
     }
@@ -84,7 +86,7 @@ std::string Sweep::plan() const {
     disk += cost.disk_bytes;
     flop += cost.training_flop;
   }
-  return "  runs           " + format_count(runs) + " to do, " + format_count(done) + " done\n  steps          " + format_count(steps) + "\n  training FLOP  " + scaled(flop) +
+  return "  runs           " + format_count(runs) + " to train, " + format_count(done) + " trained\n  steps          " + format_count(steps) + "\n  training FLOP  " + scaled(flop) +
          "FLOP\n  disk           up to " + format_bytes(disk) + " in " + file_.output + "\n  Time on GPUs: liere-train plan --config " + (file_.config.empty() ? "NAME" : file_.config) + "\n";
 }
 
@@ -98,7 +100,8 @@ std::string Sweep::slurm_list() const {
                      " sweep THIS_FILE\n";
   std::vector<Point> open;
   for (const auto& point : points())
-    if (is_chosen(point) && state_of(point).state != State::kDone) open.push_back(point);
+    if (is_to_train(point)) open.push_back(point);
+  if (open.empty()) return "";
   // While values are still to be chosen the list holds the runs that choose.
   const bool tuning = std::any_of(open.begin(), open.end(), [](const auto& point) { return !point.tuning_of.empty(); });
   for (const auto& point : open) {

@@ -43,6 +43,8 @@ TrainingCost training_cost(const ExperimentConfig& config) {
   const int64_t whole = size_of(config, Split::kTrain, nominal_train_size(config.data.dataset), true);
   // Which samples are held out is known of opened data alone; of a fraction about that share of them is missing.
   cost.samples = static_cast<int64_t>(ablation_subset(whole, config.data.fraction).size()) - static_cast<int64_t>(config.data.fraction * static_cast<double>(holdout));
+  cost.exact_steps = holdout == 0 || config.data.fraction == 1;
+  cost.has_holdout = holdout > 0 || has_validation(config.data.dataset);
   cost.batch_size = config.train.batch_size;
   if (!config.train.micro_batch->automatic) cost.micro_batch = int64_t(*config.train.micro_batch);
   cost.steps_per_epoch = config.data.drop_last ? cost.samples / cost.batch_size : (cost.samples + cost.batch_size - 1) / cost.batch_size;

@@ -17,6 +17,8 @@ struct TrainingCost {
   int64_t samples = 0, batch_size = 0;                          // of an epoch; of a step, over all processes
   std::optional<int64_t> micro_batch;                           // nullopt: auto
   int64_t steps_per_epoch = 0, epochs = 0, steps = 0;
+  bool exact_steps = true;   // false: a fraction of data of which some are held out, which is known of opened data alone
+  bool has_holdout = false;  // evaluations during training measure held-out data
   int64_t evaluations = 0, views_per_evaluation = 0;  // forward passes of one evaluation: samples times views
   // Two FLOPs per multiply-add; a training step costs three forward passes (one forward, two for the gradients of inputs and weights).
   double training_flop = 0, evaluation_flop = 0;

@@ -1,7 +1,9 @@
 // Sweeps: what a file's axes become, and which runs are made, skipped, resumed, chosen and told of, with a shell script in liere-train's place.
 #include "sweep/sweep.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,7 +54,7 @@ struct Stage {
 
   explicit Stage(const std::string& yaml) {
     write(file, yaml + "\noutput: " + (folder.path() / "runs").string() + "\n");
-    write(program, R"(#!/bin/bash
+    write(program, R"sh(#!/bin/bash
 here=$(dirname "$0")
 json='' out='' dry='' identity=''
 for word in "$@"; do
@@ -60,9 +62,10 @@ for word in "$@"; do
   case $word in --*|output=*|reproduces=*) ;; *.json) json=$word ;; *) identity="$identity $word" ;; esac
 done
 case " $* " in *' optimizer.rl='*) echo "error: optimizer.rl: unknown key" >&2; exit 2 ;; esac
-if [ -n "$dry" ]; then printf '{"identity": "%s", "disk_bytes": 1000000, "steps": 10, "training_flop": 1e12}' "$identity" >"$json"; exit 0; fi
+case " $* " in *' --test list '*) printf '  accuracy  x\n  shuffle  y\n'; exit 0 ;; esac
+if [ -n "$dry" ]; then printf '{"identity": "%s", "disk_bytes": 1000000, "steps": 10, "training_flop": 1e12, "has_holdout": %s}' "$identity" "$(case " $* " in *' data.holdout='*) echo true ;; *) echo false ;; esac)" >"$json"; exit 0; fi
 echo "$*" >>"$here/calls"
-case " $* " in *' --checkpoint '*) exit 0 ;; esac
+case " $* " in *' --checkpoint '*) [ ! -e "$here/no_tests" ] || { echo "error: no tests today" >&2; exit 3; }; for test in accuracy shuffle; do mkdir -p "$2/eval/$test"; touch "$2/eval/$test/eval.json"; done; exit 0 ;; esac
 mkdir -p "$out"
 touch "$out/config.yaml"
 fate=$(grep -s "^$(basename "$out") " "$here/fate" | head -n 1 | cut -d ' ' -f 2-)
@@ -72,7 +75,7 @@ case ${1:-done} in
   slow) trap 'printf "{\"state\": \"stopped\", \"steps\": 4, \"steps_planned\": 10, \"identity\": \"%s\"}" "$identity" >"$out/summary.json"; exit 75' TERM INT; touch "$here/slow"; while :; do sleep 0.02; done ;;
 esac
 printf '{"state": "done", "steps": 10, "steps_planned": 10, "seconds": 60, "identity": "%s", "final": {"top1": 50.5}, "holdout": {"top1": %s}}' "$identity" "${2:-40}" >"$out/summary.json"
-)");
+)sh");
     fs::permissions(program, fs::perms::owner_all);
   }
   Sweep sweep(SweepOptions options = {}) const {
@@ -97,14 +100,14 @@ TEST_CASE("sweep: the product of the axes, its names, arguments and expectations
   const auto file = read_sweep(folder.path() / "trial.yaml");
   const auto points = points_of(file);
   REQUIRE(points.size() == 8);
-  CHECK(points[0].name == "absolute_size--32-32-_seed0");
-  CHECK(points[1].name == "absolute_size--32-32-_seed1");  // the last axis runs fastest
-  CHECK(points[7].name == "liere_8_size--64-64-_seed1");
+  CHECK(points[0].name == "absolute_size-32-32_seed0");
+  CHECK(points[1].name == "absolute_size-32-32_seed1");  // the last axis runs fastest
+  CHECK(points[7].name == "liere_8_size-64-64_seed1");
   CHECK(points[0].config == "absolute.yaml");
   CHECK(points[4].config == "base.yaml");
-  CHECK(points[7].folder == "runs/trial/liere_8_size--64-64-_seed1");
+  CHECK(points[7].folder == "runs/trial/liere_8_size-64-64_seed1");
   CHECK(points[7].overrides == std::vector<std::string>{"train.epochs=3", "model.position.block_size=8", "optimizer.lr=1e-4", "model.input_size=[64,64]", "seed=1",
-                                                        "output=runs/trial/liere_8_size--64-64-_seed1",
+                                                        "output=runs/trial/liere_8_size-64-64_seed1",
                                                         R"(reproduces=[{"table":A,"row":LieRE_8,"column":"a\u0020b","top1":70.3,"interval":[69.4,71.2]}])"});
   for (const auto& point : points)
     for (const auto& override : point.overrides) CHECK(override.find(' ') == std::string::npos);
@@ -136,6 +139,9 @@ TEST_CASE("sweep: a file that is wrong is refused with line and column", "[sweep
   CHECK_THAT(error_of("config: a.yaml\naxes:" + seed + "reproduces: [{where: {sede: 0}}]\n"), Catch::Contains("Did you mean 'seed'"));
   CHECK_THAT(error_of("config: a.yaml\naxes:" + seed + "reproduces: [{where: {seed: 7}}]\n"), Catch::Contains("no value '7'"));
   CHECK_THAT(error_of("config: a.yaml\naxes:" + seed + "tune: {key: optimizer.lr, values: [1e-4], per: encoding}\n"), Catch::Contains("no axis 'encoding'"));
+  CHECK_THAT(error_of("config: a.yaml\naxes:\n  ../x: {key: seed, values: [0]}\n"), Catch::Contains("folder names"));
+  CHECK_THAT(error_of("config: a.yaml\naxes:\n  e: {values: {..: {}}}\n"), Catch::Contains("folder names"));
+  CHECK_THAT(error_of("config: a.yaml\naxes:" + seed + "tune: {key: lr, values: [1], per: seed, choose: test}\n"), Catch::Contains("expected holdout"));
   CHECK_THAT(error_of("config: a.yaml\naxes:\n  seed: {key: seed, values: [0, 0]}\n"), Catch::Contains("share the folder"));
   CHECK_THROWS_AS(find_sweep("no_such_sweep"), ConfigError);
 }
@@ -149,13 +155,13 @@ TEST_CASE("sweep: runs what is not done, evaluates it, and skips it the next tim
   CHECK(stage.sweep().run() == 0);
   CHECK(stage.trainings() == 0);
   // A run of another configuration in its folder is not taken for it.
-  fs::remove_all(stage.folder.path() / "runs/absolute_size--32-32-_seed0");
-  fs::copy(stage.folder.path() / "runs/absolute_size--32-32-_seed1", stage.folder.path() / "runs/absolute_size--32-32-_seed0");
+  fs::remove_all(stage.folder.path() / "runs/absolute_size-32-32_seed0");
+  fs::copy(stage.folder.path() / "runs/absolute_size-32-32_seed1", stage.folder.path() / "runs/absolute_size-32-32_seed0");
   auto sweep = stage.sweep();
   CHECK(sweep.state_of(sweep.points()[0]).state == State::kOther);
   CHECK(sweep.state_of(sweep.points()[1]).state == State::kDone);
   CHECK_THAT(sweep.status(), Catch::Contains("another run") && Catch::Contains("50.50") && Catch::Contains("7 done, 1 left, about"));
-  CHECK_THAT(sweep.plan(), Catch::Contains("1 to do, 7 done"));
+  CHECK_THAT(sweep.plan(), Catch::Contains("1 to train, 7 trained"));
   const auto list = sweep.slurm_list();
   CHECK(std::count(list.begin(), list.end(), '\n') == 2);
   CHECK_THAT(list, Catch::Contains("--test accuracy,shuffle") && Catch::Contains("--config absolute.yaml train.epochs=3"));
@@ -186,9 +192,40 @@ TEST_CASE("sweep: a run that fails is told and tried again, one that diverged on
   CHECK(strict.trainings() == 1);
 }
 
+TEST_CASE("sweep: tests that are missing are made up for, and unknown ones are told before anything is trained", "[sweep]") {
+  const std::string axes = "config: a.yaml\naxes:\n  seed: {key: seed, values: [0, 1]}\n";
+  const Stage stage(axes + "evaluate: [accuracy]\n");
+  write(stage.folder.path() / "no_tests", "");
+  CHECK(stage.sweep().run() == 1);
+  CHECK_THAT(stage.sweep().status(), Catch::Contains("not evaluated") && Catch::Contains("exit code 3") && Catch::Contains("0 done, 2 left"));
+  fs::remove(stage.folder.path() / "no_tests");
+  stage.forget();
+  CHECK(stage.sweep().run() == 0);
+  CHECK(stage.trainings() == 0);
+  CHECK_THAT(stage.sweep().status(), Catch::Contains("2 done, 0 left"));
+  const Stage typo(axes + "evaluate: [acuracy]\n");
+  CHECK_THROWS_WITH(typo.sweep(), Catch::Contains("Did you mean 'accuracy'"));
+}
+
+TEST_CASE("sweep: a run that ended before the steps that are asked for now goes on, and two sweeps do not share a folder", "[sweep]") {
+  const Stage stage("config: a.yaml\naxes:\n  seed: {key: seed, values: [0, 1]}\n");
+  CHECK(stage.sweep().run() == 0);
+  const auto summary = stage.folder.path() / "runs/seed0/summary.json";
+  auto text = text_of(summary);
+  text.replace(text.find("\"steps\": 10"), 11, "\"steps\": 9");
+  write(summary, text);
+  auto sweep = stage.sweep();
+  CHECK(sweep.state_of(sweep.points()[0]).state == State::kStopped);
+
+  const auto lock = ::open((stage.folder.path() / "runs/sweep.lock").c_str(), O_RDWR | O_CLOEXEC);
+  REQUIRE(::flock(lock, LOCK_EX | LOCK_NB) == 0);
+  CHECK_THROWS_WITH(sweep.run(), Catch::Contains("another liere-sweep"));
+  ::close(lock);
+}
+
 TEST_CASE("sweep: a point that liere-train refuses stops the sweep before anything is trained", "[sweep]") {
   const Stage stage("config: a.yaml\naxes:\n  lr: {values: {good: {}, bad: {overrides: [optimizer.rl=1]}}}\n");
-  CHECK_THROWS_WITH(stage.sweep(), Catch::Contains("point bad is refused: optimizer.rl: unknown key"));
+  CHECK_THROWS_WITH(stage.sweep(), Catch::Contains("optimizer.rl: unknown key"));
   CHECK(stage.trainings() == 0);
 }
 
