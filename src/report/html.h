@@ -2,8 +2,10 @@
 #pragma once
 
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "report/table.h"
@@ -21,13 +23,15 @@ struct Whisker {
   double value = std::numeric_limits<double>::quiet_NaN(), low = value, high = value;
   std::string color;  // a CSS colour
   std::string title;  // shown under the pointer
+  std::vector<double> dots = {};  // every seed by itself
 };
 
 /// The ends of an axis that holds all of them with a little room; {0, 1} where nothing is known.
 std::pair<double, double> axis_of(const std::vector<Whisker>& whiskers);
 
-/// A small SVG: one line per whisker, beneath each other, a dot at the figure. Unknown ones leave their line empty.
-std::string whiskers_svg(const std::vector<Whisker>& whiskers, std::pair<double, double> axis);
+/// A small SVG: one line per whisker, beneath each other, a dot at the figure. Unknown ones leave their line empty; a thin
+/// line stands at `reference`.
+std::string whiskers_svg(const std::vector<Whisker>& whiskers, std::pair<double, double> axis, std::optional<double> reference = {});
 
 /// "data:image/png;base64,..." (RFC 4648).
 std::string png_uri(std::string_view bytes);
