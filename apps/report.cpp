@@ -40,9 +40,7 @@ int main(int argc, char** argv) {
   }
   return liere::run_command([&] {
     const auto runs = liere::report::read_runs(folders);
-    const std::string sizes = text(liere::report::make_size_table(runs));
-    const std::string single = each_run ? text(liere::report::make_runs_table(runs, reach)) : "";
-    std::fputs((text(liere::report::make_table(runs, reach)) + (single.empty() ? "" : "\n") + single + (sizes.empty() ? "" : "\n") + sizes).c_str(), stdout);
+    std::fputs(text(liere::report::find(runs, reach), each_run).c_str(), stdout);
     std::fflush(stdout);
     if (!json_path.empty()) liere::write_file_atomically(json_path, liere::report::json_text(runs, reach));
     if (output.empty()) return 0;

@@ -76,23 +76,26 @@ ProgramResult run_program(const std::string& program, const std::vector<std::str
   return result;
 }
 
-Drawn draw_with_gnuplot(const PlotScript& plot, const std::filesystem::path& folder, const std::string& program) {
+Drawn draw_with_gnuplot(const PlotScript& plot, const std::filesystem::path& folder, const std::string& program, const std::vector<std::string>& formats) {
   namespace fs = std::filesystem;
-  const fs::path picture = folder / (plot.name + ".png"), partial = folder / (plot.name + ".png.partial"), script = folder / (plot.name + ".gp");
-  fs::remove(picture);
+  const fs::path script = folder / (plot.name + ".gp");
+  for (const std::string& format : formats) fs::remove(folder / (plot.name + "." + format));
   write_file_atomically(folder / (plot.name + ".tsv"), plot.data);
   write_file_atomically(script, plot.script);
-  const ProgramResult result =
-      run_program(program, {"--default-settings", "-e", "picture = '" + partial.filename().string() + "'", script.filename().string()}, folder);
-  if (!result.found) return Drawn::kNoProgram;
-  std::error_code ignored;
-  if (result.status != 0 || !fs::exists(partial) || fs::file_size(partial) == 0) {
-    fs::remove(partial, ignored);
-    throw Error(ExitCode::kFailure, program + " did not draw '" + picture.string() + "' (exit status " + std::to_string(result.status) +
-                                        "): " + (result.first_error.empty() ? "it gave no reason" : result.first_error) + ". Run it by hand: cd " +
-                                        folder.string() + " && " + program + " " + script.filename().string());
+  for (const std::string& format : formats) {
+    const fs::path picture = folder / (plot.name + "." + format), partial = folder / (plot.name + "." + format + ".partial");
+    const std::string variables = "format = '" + format + "'; picture = '" + partial.filename().string() + "'";
+    const ProgramResult result = run_program(program, {"--default-settings", "-e", variables, script.filename().string()}, folder);
+    if (!result.found) return Drawn::kNoProgram;
+    std::error_code ignored;
+    if (result.status != 0 || !fs::exists(partial) || fs::file_size(partial) == 0) {
+      fs::remove(partial, ignored);
+      throw Error(ExitCode::kFailure, program + " did not draw '" + picture.string() + "' (exit status " + std::to_string(result.status) +
+                                          "): " + (result.first_error.empty() ? "it gave no reason" : result.first_error) + ". Run it by hand: cd " +
+                                          folder.string() + " && " + program + " " + script.filename().string());
+    }
+    fs::rename(partial, picture);
   }
-  fs::rename(partial, picture);
   return Drawn::kYes;
 }
 

@@ -18,16 +18,17 @@ struct ProgramResult {
 ProgramResult run_program(const std::string& program, const std::vector<std::string>& arguments, const std::filesystem::path& folder);
 
 /// A picture before it is drawn. The script reads NAME.tsv in its own folder and sets its output to the variable `picture` where that is set, else to
-/// NAME.png.
+/// NAME.png. Where other formats are asked for it chooses its terminal by the variable `format` ("png", "svg", "pdf").
 struct PlotScript {
   std::string name, data, script;
 };
 
 enum class Drawn { kYes, kNoProgram };
 
-/// Writes the three files into `folder`. kNoProgram: gnuplot is not installed (data and script are there).
-/// Throws Error(kFailure) with the first line of gnuplot's stderr; an older picture is gone then.
-Drawn draw_with_gnuplot(const PlotScript& plot, const std::filesystem::path& folder, const std::string& program = "gnuplot");
+/// Writes NAME.tsv, NAME.gp and NAME.FORMAT for each format into `folder`. kNoProgram: gnuplot is not installed (data and script are there).
+/// Throws Error(kFailure) with the first line of gnuplot's stderr; older pictures are gone then.
+Drawn draw_with_gnuplot(const PlotScript& plot, const std::filesystem::path& folder, const std::string& program = "gnuplot",
+                        const std::vector<std::string>& formats = {"png"});
 
 /// `text` as a gnuplot string.
 std::string gnuplot_string(const std::string& text);

@@ -3,96 +3,16 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
-#include <map>
 #include <set>
 
-#include "core/log.h"
+#include "report/chart_parts.h"
 #include "report/groups.h"
 #include "report/sizes.h"
+#include "report/palette.h"
 #include "report/statistics.h"
 
 namespace liere::report {
 namespace {
-
-std::string dataset_text(const std::vector<Run>& runs) {
-  std::string text;
-  std::set<std::string> seen;
-  for (const Run& run : runs)
-    if (!run.dataset.empty() && seen.insert(run.dataset).second) text += (text.empty() ? "" : ", ") + run.dataset;
-  return text;
-}
-
-std::string image_count(const std::set<int64_t>& counts, const std::string& split) {
-  if (counts.empty()) return "";
-  return format_count(*counts.begin()) + (counts.size() > 1 ? " to " + format_count(*counts.rbegin()) : "") + " " + split + " images";
-}
-
-struct Sample {
-  int64_t at;
-  double value;
-};
-
-/// The mean and range of several series where all of them have a value.
-Curve common_curve(const Group& group, const std::vector<const std::vector<Sample>*>& series) {
-  std::map<int64_t, std::vector<double>> values;
-  for (const auto* one : series)
-    for (const Sample& sample : *one) values[sample.at].push_back(sample.value);
-  Curve curve{.label = group.label, .band = true};
-  for (const auto& [at, all] : values) {
-    const Spread spread = spread_of(all);
-    if (all.size() == series.size()) curve.points.push_back({static_cast<double>(at), spread.mean, spread.low, spread.high});
-  }
-  return curve;
-}
-
-Curve single_curve(const std::string& label, const std::vector<Sample>& series) {
-  Curve curve{.label = label};
-  for (const auto& [at, value] : series) curve.points.push_back({static_cast<double>(at), value, value, value});
-  return curve;
-}
-
-/// One curve per run or group, from one series per run. Runs of a group that have no point in common are drawn one by one.
-void add_curves(const std::vector<Run>& runs, const std::vector<std::vector<Sample>>& series, Chart& chart) {
-  const auto groups = group_by_seed(runs);
-  for (size_t i = 0; i < groups.size(); ++i) {
-    std::vector<Curve> curves;
-    std::vector<const std::vector<Sample>*> of_group;
-    for (const Run* run : groups[i].runs) of_group.push_back(&series[static_cast<size_t>(run - runs.data())]);
-    if (of_group.size() > 1) curves = {common_curve(groups[i], of_group)};
-    if (curves.empty() || curves[0].points.empty()) {
-      curves.clear();
-      for (size_t k = 0; k < of_group.size(); ++k) curves.push_back(single_curve(groups[i].runs[k]->label, *of_group[k]));
-    }
-    for (Curve& curve : curves) {
-      curve.color = static_cast<int>(i);
-      if (!curve.points.empty()) chart.curves.push_back(curve);
-    }
-  }
-}
-
-std::string band_text(const Chart& chart) {
-  const bool any = std::any_of(chart.curves.begin(), chart.curves.end(), [](const Curve& curve) { return curve.band; });
-  return any ? "band: lowest to highest seed" : "";
-}
-
-std::string subtitle(const std::vector<std::string>& parts) {
-  std::string text;
-  for (const std::string& part : parts)
-    if (!part.empty()) text += (text.empty() ? "" : "  ·  ") + part;
-  return text;
-}
-
-/// The level of guessing where all runs whose dataset is known have the same.
-std::optional<double> common_chance(const std::vector<Run>& runs) {
-  std::optional<double> chance;
-  for (const Run& run : runs) {
-    if (run.dataset.empty() && !run.classes) continue;
-    const std::optional<double> level = chance_level(run);
-    if (!level || (chance && *chance != *level)) return std::nullopt;
-    chance = level;
-  }
-  return chance;
-}
 
 double side(const Size& size) {
   const double last = static_cast<double>(size.back());
@@ -109,7 +29,7 @@ Chart learning_curves(const std::vector<Run>& runs) {
     series.emplace_back();
     for (const EvalEvent& eval : run.evals) {
       if (!std::isfinite(eval.accuracy.top1)) continue;
-      series.back().push_back({eval.samples, eval.accuracy.top1});
+      series.back().push_back({static_cast<double>(eval.samples), eval.accuracy.top1});
       splits.insert(eval.split);
       if (eval.accuracy.samples) counts.insert(*eval.accuracy.samples);
     }
@@ -138,8 +58,10 @@ Chart accuracy_over_size(const std::vector<Run>& runs) {
     chart.x_ticks.push_back({side(size), square ? std::to_string(size.back()) : size_text(size)});
   }
   const auto groups = group_by_seed(runs);
+  const auto colors = method_colors(runs);
   for (size_t i = 0; i < groups.size(); ++i) {
-    Curve curve{.label = groups[i].label, .color = static_cast<int>(i)};
+    Curve curve{.label = groups[i].label};
+    const bool several_seeds = groups[i].runs.size() > 1;
     for (const Size& size : sizes) {
       const Spread spread = groups[i].spread([&size](const Run& run) {
         const ResolutionResult* result = main_result(run, size);
@@ -151,8 +73,10 @@ Chart accuracy_over_size(const std::vector<Run>& runs) {
       several |= spread.count > 1;
       curve.points.push_back({side(size), spread.mean, spread.count > 1 ? spread.low : own.low, spread.count > 1 ? spread.high : own.high});
       if (first.samples) counts.insert(*first.samples);
+      if (several_seeds)
+        for (const Run* run : groups[i].runs) curve.dots.push_back({side(size), main_result(*run, size)->accuracy.top1});
     }
-    if (!curve.points.empty()) chart.curves.push_back(curve);
+    if (!curve.points.empty()) add_curve(curve, colors.at(groups[i].runs.front()->method), chart);
   }
   if (const auto trained = trained_size(runs)) chart.x_marker = std::pair(side(*trained), std::string("training size"));
   chart.subtitle = subtitle({dataset_text(runs), image_count(counts, "test") + (counts.empty() ? "" : " per size"),
@@ -177,7 +101,7 @@ Chart orthogonality_curves(const std::vector<Run>& runs) {
       const auto [samples, error] = run.orthogonality[i];
       if (!(error > 0)) continue;  // an error of 0 (no rotation, or an exact one) has no place on a logarithmic axis
       if (i % stride == 0 || series.back().empty())
-        series.back().push_back({samples, error});
+        series.back().push_back({static_cast<double>(samples), error});
       else
         series.back().back().value = std::max(series.back().back().value, error);
     }

@@ -107,7 +107,7 @@ void add_cautions(const std::vector<Run>& runs, std::vector<std::string>& notes)
   }
   for (const Run& run : runs) {
     if (run.state != "done")
-      notes.push_back("* " + run.label + ": " + (run.state == "stopped" ? "stopped early" : "not finished") + "; figures after " +
+      notes.push_back("* " + run.label + ": " + (run.diverged ? "diverged" : run.state == "stopped" ? "stopped early" : "not finished") + "; figures after " +
                       (run.samples_seen ? format_count(*run.samples_seen) : "an unknown number of") + " training images.");
     if (run.accuracy_test && !run.tests_the_end())
       notes.push_back(run.label + ": eval/accuracy is of the checkpoint at step " + format_count(*run.accuracy_test->step) + " of " +

@@ -3,16 +3,15 @@
 #include <cmath>
 #include <cstdio>
 #include <numeric>
+#include <utility>
 
 #include "report/gnuplot.h"
+#include "report/palette.h"
 #include "report/table.h"
 
 namespace liere::report {
 namespace {
 
-// Okabe and Ito's palette (jfly.uni-koeln.de/color) without its yellow, which is hard to see on white.
-constexpr const char* kColors[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"};
-constexpr int kColorCount = 7;
 constexpr int kMarkers[] = {7, 5, 9, 13, 11, 15};
 constexpr double kWidth = 1280, kHeight = 800, kFontSize = 15, kLabelGap = 27;
 constexpr double kLeft = 0.08, kBottom = 0.135, kTop = 0.86;
@@ -41,7 +40,7 @@ std::string shortened(const std::string& label) {
 std::string end_label(const Chart& chart, const Curve& curve) {
   char error[32];
   std::snprintf(error, sizeof error, "%.1e", curve.points.back().y);
-  return shortened(curve.label) + "  " + (chart.log_y ? error : format_number(curve.points.back().y, 1));
+  return shortened(curve.label) + "  " + (!curve.remark.empty() ? curve.remark : chart.log_y ? error : format_number(curve.points.back().y, 1));
 }
 
 /// Whole decades around all points.
@@ -66,6 +65,7 @@ Range y_range(const Chart& chart) {
     }
   if (chart.log_y) return log_range(chart);
   if (chart.chance) low = std::min(low, *chart.chance);
+  if (chart.y_marker) high = std::max(high, chart.y_marker->first);
   const double margin = std::max(2.0, 0.06 * (high - low));
   const double step = high - low > 40 ? 20 : 5;
   const double bottom = low < 0.35 * high ? 0 : std::max(0.0, step * std::floor((low - margin) / step));
@@ -89,11 +89,17 @@ double right_edge(const Chart& chart) {
   return 1 - (52 + 0.78 * kFontSize * static_cast<double>(longest)) / kWidth;
 }
 
+/// One look in three formats: a PNG, an SVG whose fonts are in pixels and not in points, a PDF of the same shape. `format` is given by who draws.
+std::string terminals(const Chart& chart) {
+  const std::string size = number(kWidth) + "," + number(kHeight), font = " font 'Sans," + number(kFontSize) + "'";
+  return "set encoding utf8\nif (!exists('format')) format = 'png'\nif (format eq 'svg') set terminal svg noenhanced size " + size + font + " fontscale 1.333\n" +
+         "if (format eq 'pdf') set terminal pdfcairo noenhanced size " + number(kWidth / 96) + "in," + number(kHeight / 96) + "in" + font +
+         "\nif (format eq 'png') set terminal pngcairo noenhanced size " + size + " background '#ffffff'" + font +
+         "\nset output (exists('picture') ? picture : " + gnuplot_string(chart.name + ".") + ".format)\n";
+}
+
 std::string frame(const Chart& chart, const Range& x, const Range& y) {
-  std::string script = "set encoding utf8\nset terminal pngcairo noenhanced size " + number(kWidth) + "," + number(kHeight) +
-                       " background '#ffffff' font 'Sans," + number(kFontSize) +
-                       "'\nset output (exists('picture') ? picture : " + gnuplot_string(chart.name + ".png") +
-                       ")\nset datafile separator '\\t'\nunset key\n";
+  std::string script = terminals(chart) + "set datafile separator '\\t'\nunset key\n";
   script += "set lmargin at screen " + number(kLeft) + "\nset rmargin at screen " + number(right_edge(chart)) + "\nset bmargin at screen " +
             number(kBottom) + "\nset tmargin at screen " + number(kTop) + "\n";
   script +=
@@ -113,7 +119,7 @@ std::string frame(const Chart& chart, const Range& x, const Range& y) {
 
 /// Tick labels that would touch their neighbour are left out.
 std::string ticks(const Chart& chart, const Range& x) {
-  if (chart.x_ticks.empty()) return "set format x '%.0s%c'\n";
+  if (chart.x_ticks.empty()) return "set format x '" + chart.x_format + "'\n";
   const double pixels = (right_edge(chart) - kLeft) * kWidth / (x.high - x.low);
   std::string list;
   double free_from = -1e300;
@@ -146,6 +152,19 @@ std::string marker_line(const Chart& chart) {
          " at first " + at + ", graph 0 left offset 0.6,0.8 textcolor '#777777' font ',13'\n";
 }
 
+/// The level as a line across, and from it down to the axis where curves reach it.
+std::string level_lines(const Chart& chart, const Range& y) {
+  if (!chart.y_marker) return "";
+  const std::string at = number(chart.y_marker->first);
+  std::string script = "set arrow from graph 0, first " + at + " to graph 1, first " + at + " nohead back dashtype (6,6) linewidth 1.5 linecolor '#999999'\nset label " +
+                       gnuplot_string(chart.y_marker->second) + " at graph 0.008, first " + at + " left offset 0,0.75 textcolor '#777777' font ',13'\n";
+  for (const Curve& curve : chart.curves)
+    if (curve.drop)
+      script += "set arrow from first " + number(*curve.drop) + ", first " + at + " to first " + number(*curve.drop) + ", first " + number(y.low) +
+                " nohead back dashtype (4,4) linewidth 1.5 linecolor '" + paper_color(curve.color) + "'\n";
+  return script;
+}
+
 /// Labels beyond the right edge at the height of each curve's last point, moved apart where they would overlap, with a thin line from point to label.
 std::string end_labels(const Chart& chart, const Range& y) {
   // Heights in the axis' own measure, so that labels keep their distance in pixels.
@@ -164,27 +183,32 @@ std::string end_labels(const Chart& chart, const Range& y) {
   for (size_t k = 0; k < order.size(); ++k) {
     const Curve& curve = chart.curves[order[k]];
     const std::string end_x = number(curve.points.back().x), end_y = number(curve.points.back().y), label_y = number(placed[k]);
-    const std::string style = std::string(" nohead back linewidth 1 linecolor '") + kColors[curve.color % kColorCount] + "'";
+    const std::string style = std::string(" nohead back linewidth 1 linecolor '") + paper_color(curve.color) + "'";
     script += "set arrow from first " + end_x + ", first " + end_y + " to graph 1, first " + end_y + style + " dashtype (2,5)\n";
     script += "set arrow from graph 1, first " + end_y + " to screen " + label_x + ", first " + label_y + style + "\n";
     script += "set label " + gnuplot_string(end_label(chart, curve)) + " at screen " + text_x + ", first " + label_y + " left textcolor '" +
-              kColors[curve.color % kColorCount] + "'\n";
+              paper_color(curve.color) + "'\n";
   }
   return script;
 }
 
+bool shows_dots(const Curve& curve) { return !curve.dots.empty() && curve.points.size() <= 40; }
+
 std::string curves(const Chart& chart) {
   std::string plots, bars;
+  size_t dots = chart.curves.size();  // the blocks behind those of the curves
   for (size_t i = 0; i < chart.curves.size(); ++i) {
     const Curve& curve = chart.curves[i];
-    const std::string index = std::to_string(i), color = kColors[curve.color % kColorCount];
+    const std::string index = std::to_string(i), color = paper_color(curve.color);
     const std::string data = gnuplot_string(chart.name + ".tsv") + " index " + index;
     static const char* dashes[] = {"solid", "(12,6)", "(3,4)", "(12,4,3,4)"};
-    const int dash = curve.color / kColorCount % 4;
+    const int dash = (curve.color / kColorCount + curve.dash) % 4;
     const std::string style = std::string(" dashtype ") + dashes[dash] + " linewidth 2.5 linecolor '" + color + "'";
     const std::string marker = " pointtype " + std::to_string(kMarkers[curve.color % 6]) + " pointsize 1.3";
     if (curve.band) bars += data + " using 1:3:4 with filledcurves fillcolor rgb '" + color + "' fillstyle transparent solid 0.18 noborder, ";
     if (chart.error_bars) bars += data + " using 1:2:3:4 with yerrorbars linewidth 1.2 linecolor '" + color + "' pointsize 0, ";
+    if (shows_dots(curve))
+      bars += gnuplot_string(chart.name + ".tsv") + " index " + std::to_string(dots++) + " using 1:2 with points pointtype 6 pointsize 0.7 linewidth 1.2 linecolor '" + color + "', ";
     plots += data + " using 1:2 with " + (curve.points.size() <= 40 ? "linespoints" + style + marker : "lines" + style) +
              (i + 1 < chart.curves.size() ? ", \\\n  " : "\n");
   }
@@ -195,24 +219,35 @@ std::string curves(const Chart& chart) {
 
 std::string plot_data(const Chart& chart) {
   std::string data = "# x\ty\tlow\thigh\tlabel\n";
-  for (size_t i = 0; i < chart.curves.size(); ++i) {
-    std::string label = chart.curves[i].label;
+  bool first = true;
+  const auto block = [&](const std::string& lines) { data += (std::exchange(first, false) ? "" : "\n\n") + lines; };
+  const auto clean = [](std::string label) {
     for (char& c : label)
       if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '"') c = ' ';
-    if (i > 0) data += "\n\n";
-    for (const Point& point : chart.curves[i].points)
-      data += number(point.x) + "\t" + number(point.y) + "\t" + number(point.low) + "\t" + number(point.high) + "\t" + label + "\n";
+    return label;
+  };
+  for (const Curve& curve : chart.curves) {
+    std::string lines;
+    for (const Point& point : curve.points)
+      lines += number(point.x) + "\t" + number(point.y) + "\t" + number(point.low) + "\t" + number(point.high) + "\t" + clean(curve.label) + "\n";
+    block(lines);
+  }
+  for (const Curve& curve : chart.curves) {
+    if (!shows_dots(curve)) continue;
+    std::string lines;
+    for (const auto& [x, y] : curve.dots) lines += number(x) + "\t" + number(y) + "\t\t\t" + clean(curve.label) + ", one seed\n";
+    block(lines);
   }
   return data;
 }
 
 std::string plot_script(const Chart& chart) {
   const Range x = x_range(chart), y = y_range(chart);
-  return frame(chart, x, y) + ticks(chart, x) + chance_line(chart, y) + marker_line(chart) + end_labels(chart, y) + curves(chart);
+  return frame(chart, x, y) + ticks(chart, x) + chance_line(chart, y) + marker_line(chart) + level_lines(chart, y) + end_labels(chart, y) + curves(chart);
 }
 
 Drawn draw(const Chart& chart, const std::filesystem::path& folder, const std::string& program) {
-  return draw_with_gnuplot({chart.name, plot_data(chart), plot_script(chart)}, folder, program);
+  return draw_with_gnuplot({chart.name, plot_data(chart), plot_script(chart)}, folder, program, {"png", "svg", "pdf"});
 }
 
 }  // namespace liere::report

@@ -23,6 +23,7 @@ class Entry {
     if (!value_.is_object()) fail("a JSON object", value_);
   }
 
+  bool has(const char* key) const { return value_.contains(key); }
   double number(const char* key) const {
     const json* found = find(key);
     if (!found) return kUnknown;
@@ -53,10 +54,10 @@ class Entry {
     if (!found->is_array()) fail("a list in \"" + std::string(key) + "\"", *found);
     return *found;
   }
-  Accuracy accuracy() const { return {number("top1"), number("top5"), number("loss"), integer("samples"), interval("top1_interval")}; }
+  Accuracy accuracy() const { return {number("top1"), number("top5"), number("loss"), integer("samples"), interval("top1_interval"), interval("loss_interval")}; }
   std::optional<Interval> interval(const char* key) const {
     const json& ends = list(key);
-    if (ends.empty()) return std::nullopt;
+    if (ends.empty() || (ends.size() == 2 && (ends[0].is_null() || ends[1].is_null()))) return std::nullopt;
     if (ends.size() != 2 || !ends[0].is_number() || !ends[1].is_number()) fail("two numbers in \"" + std::string(key) + "\"", ends);
     return Interval{ends[0].get<double>(), ends[1].get<double>()};
   }
@@ -119,6 +120,7 @@ void add_event(const Entry& entry, Run& run, double& last_rate) {
   const int64_t seen = entry.integer("samples").value_or(0);
   if (event == "train") {
     last_rate = entry.number("samples_per_second");
+    run.diverged = entry.has("loss") && !std::isfinite(entry.number("loss"));
     const double error = entry.number("orthogonality");
     while (!run.orthogonality.empty() && run.orthogonality.back().first >= seen) run.orthogonality.pop_back();
     if (std::isfinite(error)) run.orthogonality.push_back({seen, error});
@@ -183,23 +185,28 @@ void read_metrics(const fs::path& path, Run& run) {
   if (!run.final_accuracy.samples) run.final_accuracy.samples = end.accuracy.samples;
 }
 
+std::optional<ShuffleTest> read_shuffle(const fs::path& path) {
+  if (!fs::exists(path)) return std::nullopt;
+  const json parsed = parse_file(path);
+  const Entry entry(parsed, path.string());
+  ShuffleTest test;
+  if (const auto before = entry.object("before")) test.before = before->accuracy();
+  if (const auto after = entry.object("after")) test.after = after->accuracy();
+  test.before.samples = test.after.samples = entry.integer("samples");
+  test.relative_drop = entry.number("relative_drop");
+  test.drop_interval = entry.interval("relative_drop_interval");
+  test.seeds = static_cast<int64_t>(entry.list("seeds").size());
+  return test;
+}
+
 void read_evaluations(const fs::path& folder, Run& run) {
   if (const fs::path path = folder / "accuracy" / "eval.json"; fs::exists(path)) {
     const json parsed = parse_file(path);
     const Entry entry(parsed, path.string());
     run.accuracy_test = AccuracyTest{entry.accuracy(), entry.integer("step"), entry.text("weights", "raw")};
   }
-  if (const fs::path path = folder / "shuffle" / "eval.json"; fs::exists(path)) {
-    const json parsed = parse_file(path);
-    const Entry entry(parsed, path.string());
-    ShuffleTest test;
-    if (const auto before = entry.object("before")) test.before = before->accuracy();
-    if (const auto after = entry.object("after")) test.after = after->accuracy();
-    test.before.samples = test.after.samples = entry.integer("samples");
-    test.relative_drop = entry.number("relative_drop");
-    test.seeds = static_cast<int64_t>(entry.list("seeds").size());
-    run.shuffle_test = test;
-  }
+  run.shuffle_test = read_shuffle(folder / "shuffle" / "eval.json");
+  run.shuffle_frames_test = read_shuffle(folder / "shuffle-frames" / "eval.json");
   if (const fs::path path = folder / "resolution" / "eval.json"; fs::exists(path)) {
     const json parsed = parse_file(path);
     for (const json& item : Entry(parsed, path.string()).list("results")) {
@@ -264,7 +271,9 @@ Run read_run(const fs::path& folder) {
   if (has_summary) read_summary(folder / "summary.json", run);
   if (has_metrics) read_metrics(folder / "metrics.jsonl", run);
   read_evaluations(folder / "eval", run);
+  run.config = read_run_config(folder / "config.yaml");
   run.method = run.label;
+  run.diverged = run.diverged && run.state == "running";
   return run;
 }
 

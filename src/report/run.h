@@ -1,7 +1,9 @@
 // What a report knows of a run: read from its folder alone, without data, checkpoints or the program that trained it.
 //   summary.json         what was trained and how it ended; absent while the run goes on
 //   metrics.jsonl        one event per line; the last line of a run in progress may be cut off
-//   eval/TEST/eval.json  accuracy, shuffle, resolution; each may be absent
+//   config.yaml          the paper's cells it reproduces, and what sweeps vary; may be absent
+//   eval/TEST/eval.json  accuracy, shuffle, shuffle-frames, resolution; each may be absent
+//   eval/accuracy/samples.csv  each sample's outcome, read when it is asked for (report/outcomes.h)
 // Accuracies are in percent; an unknown number is NaN (JSON null, as a diverged loss is written) or nullopt.
 #pragma once
 
@@ -15,6 +17,7 @@
 #include <vector>
 
 #include "core/statistics.h"
+#include "report/run_config.h"
 
 namespace liere::report {
 
@@ -24,6 +27,7 @@ struct Accuracy {
   double top1 = kUnknown, top5 = kUnknown, loss = kUnknown;
   std::optional<int64_t> samples;            // it was measured on
   std::optional<Interval> bootstrap = {};    // 95 % interval of top1, where the evaluation made one
+  std::optional<Interval> loss_interval = {};
 };
 
 /// An evaluation during training; `samples` are training samples seen so far.
@@ -52,6 +56,7 @@ struct ShuffleTest {
   Accuracy before, after;  // after: mean over the seeds
   double relative_drop = kUnknown;
   int64_t seeds = 0;
+  std::optional<Interval> drop_interval = {};
 };
 
 struct ResolutionResult {
@@ -75,8 +80,10 @@ struct Run {
   std::vector<std::pair<int64_t, double>> orthogonality;  // training samples seen, max |R^T R - I|
   int64_t unreadable_lines = 0;  // of metrics.jsonl, its cut-off last line not counted
   std::optional<AccuracyTest> accuracy_test;
-  std::optional<ShuffleTest> shuffle_test;
+  std::optional<ShuffleTest> shuffle_test, shuffle_frames_test;
   std::vector<ResolutionResult> resolution_test;
+  RunConfig config;
+  bool diverged = false;  // its last training loss is not finite
 
   /// The figure of the table, that of the end of training: from eval/accuracy where it is of the last step, else as the training measured it.
   const Accuracy& accuracy() const { return accuracy_test && (tests_the_end() || std::isnan(final_accuracy.top1)) ? accuracy_test->accuracy : final_accuracy; }

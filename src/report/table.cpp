@@ -104,9 +104,9 @@ std::string padded(const std::string& cell, size_t width, bool left) {
   return left ? cell + fill : fill + cell;
 }
 
-std::string line(const std::vector<std::string>& cells, const std::vector<size_t>& widths, size_t text_columns) {
+std::string line(const std::vector<std::string>& cells, const std::vector<size_t>& widths, const Table& table) {
   std::string result;
-  for (size_t i = 0; i < cells.size(); ++i) result += (i ? "  " : "") + padded(cells[i], widths[i], i < text_columns);
+  for (size_t i = 0; i < cells.size(); ++i) result += (i ? "  " : "") + padded(cells[i], widths[i], table.is_text(i));
   while (!result.empty() && result.back() == ' ') result.pop_back();
   return result + "\n";
 }
@@ -172,15 +172,15 @@ std::string text(const Table& table) {
   for (size_t l = 0; l < header_lines; ++l) {
     std::vector<std::string> cells;
     for (const auto& column : table.header) cells.push_back(l < column.size() ? column[l] : "");
-    result += line(cells, widths, table.text_columns);
+    result += line(cells, widths, table);
   }
   std::vector<std::string> rules;
   for (const size_t width : widths) rules.push_back(std::string(width, '-'));
-  result += line(rules, widths, table.text_columns);
+  result += line(rules, widths, table);
   for (const auto& cells : table.rows) {
     std::vector<std::string> clean;
     for (const std::string& cell : cells) clean.push_back(printable(cell));
-    result += line(clean, widths, table.text_columns);
+    result += line(clean, widths, table);
   }
   if (!table.notes.empty()) result += "\n";
   for (const std::string& note : table.notes) result += "- " + printable(note) + "\n";
@@ -194,7 +194,7 @@ std::string markdown(const Table& table) {
     std::string cell;
     for (const std::string& header : table.header[i]) cell.append(cell.empty() ? "" : " ").append(escaped_for_markdown(header));
     result += " " + cell + " |";
-    rule += i < table.text_columns ? " :--- |" : " ---: |";
+    rule += table.is_text(i) ? " :--- |" : " ---: |";
   }
   result += rule + "\n";
   for (const auto& cells : table.rows) {

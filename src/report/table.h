@@ -15,8 +15,14 @@ struct Table {
   std::string title;
   std::vector<std::vector<std::string>> header;  // per column: its lines
   std::vector<std::vector<std::string>> rows;    // `text_columns` of text (left), then figures (right)
-  size_t text_columns = 1;
+  size_t text_columns = 1, text_columns_at_end = 0;
   std::vector<std::string> notes;  // what the figures mean, what is missing and how to make it
+  // On a page only, one per row where not empty:
+  std::vector<int> colors;                 // of the row's method (report/palette.h)
+  std::vector<std::string> pictures;       // its intervals, drawn: the last column
+  std::string picture_title;
+
+  bool is_text(size_t column) const { return column < text_columns || column + text_columns_at_end >= header.size(); }
 };
 
 /// Every size in every manner it was shown, one row per run and manner; no rows where there is nothing beyond the main table.
@@ -31,6 +37,10 @@ Table make_runs_table(const std::vector<Run>& runs, double reach_percent);
 /// Aligned for a terminal; control characters in names are shown as '?'.
 std::string text(const Table& table);
 std::string markdown(const Table& table);
+/// booktabs: \\usepackage{booktabs}; title and notes as a comment and small print.
+std::string latex(const Table& table);
+/// RFC 4180: the header in one line, then the rows as they are printed.
+std::string csv(const Table& table);
 
 /// "99.1" with the given decimals, "-" for an unknown number.
 std::string format_number(double value, int decimals);

@@ -1,0 +1,14 @@
+// The table of differences between methods: paired by seed, with what may and what may not be concluded.
+#pragma once
+
+#include <vector>
+
+#include "report/estimates.h"
+#include "report/table.h"
+
+namespace liere::report {
+
+/// One row per comparison; no rows without comparisons.
+Table differences_table(const std::vector<Comparison>& comparisons);
+
+}  // namespace liere::report
