@@ -18,8 +18,8 @@ int main(int argc, char** argv) {
   CLI::App app("Prints one table of training runs: accuracy, patch shuffling, larger sizes, speed.", "liere-report");
   app.footer(
       "Example:\n  liere-report runs/arrows_rope_mixed runs/arrows_liere_8 --output report\n\n"
-      "prints the table and writes report/report.md, report/table.csv, and the pictures learning_curves.png, accuracy_over_size.png and\n"
-      "orthogonality.png (each where the runs hold its figures). Runs that differ in their seed alone become one row: mean and standard deviation.\n"
+      "prints the tables and writes report/report.html (one page that needs no other file), report.md, tables as CSV and LaTeX, and pictures\n"
+      "such as learning_curves.png (each where the runs hold its figures). Runs that differ in their seed alone become one row: mean and standard deviation.\n"
       "Exit codes: 0 done, 1 failure (also of gnuplot), 2 wrong arguments, 3 a folder that is not a run or a file that is damaged.");
   app.add_option("RUN", folders, "run folders written by liere-train (and liere-eval)")->required();
   app.add_option("--output", output, "write the table as Markdown and CSV, and the pictures, into this folder")->type_name("DIR");
