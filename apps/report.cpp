@@ -45,7 +45,7 @@ int main(int argc, char** argv) {
     if (!json_path.empty()) liere::write_file_atomically(json_path, liere::report::json_text(runs, reach));
     if (output.empty()) return 0;
     liere::report::write_report(runs, reach, output);
-    liere::log_info("Report: " + (std::filesystem::path(output) / "report.md").string());
+    liere::log_info("Report: " + (std::filesystem::path(output) / "report.html").string());
     return 0;
   });
 }

@@ -12,11 +12,12 @@ namespace {
 
 std::string signed_text(double value) {
   const std::string text = format_number(value, 2);
-  return text.starts_with("-") ? "\u2212" + text.substr(1) : "+" + text;
+  return text.starts_with("-") ? minus_signed(text) : "+" + text;
 }
 
 std::string p_text(double p) {
   char buffer[32];
+  if (p < 1e-10) return "< 1e-10";
   std::snprintf(buffer, sizeof buffer, p < 0.001 ? "%.0e" : "%.3f", p);
   return buffer;
 }
@@ -25,7 +26,7 @@ std::string conclusion(const Comparison& comparison) {
   if (comparison.seeds.size() == 1) return "two runs, not two methods";
   if (!comparison.flips) return "two seeds: too few for a test";
   if (*comparison.p_holm <= 0.05) return "a difference (p \u2264 0.05, Holm)";
-  return comparison.flips->smallest_p > 0.05 ? "not shown: so few seeds cannot show it" : "not shown";
+  return comparison.flips->smallest_p > 0.05 ? "not shown: " + std::to_string(comparison.seeds.size()) + " seeds cannot show it" : "not shown";
 }
 
 void add_notes(const std::vector<Comparison>& comparisons, Table& table) {
@@ -64,7 +65,7 @@ Table differences_table(const std::vector<Comparison>& comparisons) {
   std::vector<Whisker> whiskers;
   for (const Comparison& comparison : comparisons) {
     std::string difference = signed_text(comparison.difference);
-    if (comparison.interval) difference += " [" + format_number(comparison.interval->low, 2) + ", " + format_number(comparison.interval->high, 2) + "]";
+    if (comparison.interval) difference += " [" + minus_signed(format_number(comparison.interval->low, 2)) + ", " + minus_signed(format_number(comparison.interval->high, 2)) + "]";
     table.rows.push_back({comparison.first->label, comparison.second->label, std::to_string(comparison.seeds.size()), difference, comparison.flips ? p_text(comparison.flips->p) : "-",
                           comparison.p_holm ? p_text(*comparison.p_holm) : "-", comparison.mcnemar ? p_text(comparison.mcnemar->p) : "-", conclusion(comparison)});
     Whisker whisker{.value = comparison.difference, .color = "var(--ink)", .title = difference};
@@ -76,6 +77,12 @@ Table differences_table(const std::vector<Comparison>& comparisons) {
   const auto axis = axis_of(all);
   for (const Whisker& whisker : whiskers) table.pictures.push_back(whiskers_svg({whisker}, axis, 0));
   table.picture_title = "difference and 0";
+  table.picture_column = 4;
+  for (size_t column = table.header.size(); column-- > 0;) {  // tests that no row has
+    if (!std::all_of(table.rows.begin(), table.rows.end(), [column](const auto& row) { return row[column] == "-"; })) continue;
+    table.header.erase(table.header.begin() + static_cast<std::ptrdiff_t>(column));
+    for (auto& row : table.rows) row.erase(row.begin() + static_cast<std::ptrdiff_t>(column));
+  }
   add_notes(comparisons, table);
   return table;
 }

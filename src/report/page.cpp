@@ -11,7 +11,7 @@ constexpr const char* kStyle = R"(
 @media (prefers-color-scheme: dark) { :root { --ink: #e9e9ee; --muted: #a0a0aa; --line: #34343b; --ground: #17171a; --soft: #202024; --paper: #8f8f99;
   --c0: #4FA9E2; --c1: #F58A4B; --c2: #2FC79A; --c3: #E29CC4; --c4: #F0B840; --c5: #8CCBF2; --c6: #e9e9ee; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 74rem; padding: 2.5rem 1.25rem 4rem; background: var(--ground); color: var(--ink);
+body { margin: 0 auto; max-width: 78rem; padding: 2.5rem 1.25rem 4rem; background: var(--ground); color: var(--ink);
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif; font-variant-numeric: tabular-nums; overflow-wrap: break-word; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0; font-weight: 650; letter-spacing: -0.01em; }
 h2 { font-size: 1.3rem; margin: 3rem 0 0.8rem; padding-top: 1.2rem; border-top: 1px solid var(--line); font-weight: 650; }
@@ -26,9 +26,9 @@ table { border-collapse: collapse; font-size: 0.9rem; min-width: 40%; }
 thead th { color: var(--muted); font-weight: 500; vertical-align: bottom; border-bottom: 1.5px solid var(--muted); line-height: 1.3; }
 tbody tr + tr { border-top: 1px solid var(--line); }
 tbody tr:hover { background: var(--soft); }
-th, td { padding: 0.42rem 0.75rem; text-align: right; white-space: nowrap; }
+th, td { padding: 0.42rem 0.6rem; text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { padding-left: 0.2rem; }
-.text { text-align: left; }
+.text { text-align: left; } .free { white-space: normal; min-width: 8.5rem; line-height: 1.3; }
 tbody th { font-weight: 600; }
 .interval { color: var(--muted); font-size: 0.92em; margin-left: 0.2em; white-space: pre; }
 .swatch { display: inline-block; width: 0.62em; height: 0.62em; border-radius: 50%; margin-right: 0.5em; }

@@ -104,6 +104,7 @@ void fill(PaperCell& cell, double paper, const std::vector<Run>& runs, const Est
   if (cell.group.runs.front()->state == "done") {
     const Source source = source_of(entry, cell.figure, runs);
     cell.ours = cell.figure == Figure::kTop1 && entry.test == "accuracy" ? estimates.top1(cell.group) : Estimates::of(cell.group, source.figure, source.own, is_share);
+    if (cell.figure == Figure::kEpochsFactor && cell.ours.interval) cell.ours.interval->low = std::max(0.0, cell.ours.interval->low);
   }
   cell.verdict = verdict(cell.ours, paper, cell.paper_interval, decimals(cell.figure));
   if (std::isnan(cell.ours.mean)) cell.remarks.push_back(missing(cell));

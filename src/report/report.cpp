@@ -54,12 +54,12 @@ std::string headed(const Table& table) { return table.rows.empty() ? "" : "<h3>"
 std::vector<Section> sections(const std::vector<Run>& runs, const Findings& findings, const Pictures& pictures) {
   std::string beside_paper;
   for (const Table& table : findings.paper) beside_paper += headed(table);
-  return {{"Results", html(findings.main) + headed(findings.sizes)},
+  return {{"Results", html(findings.main)},
           {"Ours beside the paper", beside_paper},
-          {findings.differences.title, html(findings.differences)},
           {"Pictures", pictures.html},
+          {findings.differences.title, html(findings.differences)},
           attention_section(runs),
-          {"Runs", html(run_table(runs)) + headed(findings.single)}};
+          {"Runs", html(run_table(runs)) + headed(findings.single) + headed(findings.sizes)}};
 }
 
 /// CSV and LaTeX of the tables; those of an earlier report are gone.

@@ -58,6 +58,7 @@ void add_pictures(const std::vector<Run>& runs, const std::vector<Group>& groups
   const auto axis = axis_of(all);
   for (const auto& row : rows) table.pictures.push_back(whiskers_svg(row, axis));
   table.picture_title = "top-1, 95 % interval";
+  table.picture_column = 2;
 }
 
 }  // namespace liere::report
