@@ -30,7 +30,7 @@ struct PaperCell {
   std::vector<std::string> remarks;  // footnotes: deviations, what is missing and how to make it
 };
 
-/// Of all runs, by table, column and row (encodings in the paper's order, other rows by their names, numbers in them by size).
+/// Of all runs, by table, column and row (encodings in the paper's order, other rows by their names, numbers in them by size). The runs must outlive them.
 std::vector<PaperCell> paper_cells(const std::vector<Run>& runs, const Estimates& estimates);
 
 /// m, I, v, J as above; the decimals that the paper prints decide what is equal.
