@@ -15,7 +15,11 @@ constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 size_t utf8_length(std::string_view text, size_t i) {
   const auto byte = [&text](size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u; };
   const unsigned first = byte(i);
-  const size_t length = first < 0x80 ? 1 : first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
+  const size_t length = first < 0x80                    ? 1
+                        : first >= 0xc2 && first < 0xe0 ? 2
+                        : first >= 0xe0 && first < 0xf0 ? 3
+                        : first >= 0xf0 && first < 0xf5 ? 4
+                                                        : 0;
   for (size_t k = 1; k < length; ++k)
     if ((byte(i + k) & 0xc0) != 0x80) return 0;
   if (length == 3 && ((first == 0xe0 && byte(i + 1) < 0xa0) || (first == 0xed && byte(i + 1) >= 0xa0))) return 0;
@@ -75,12 +79,18 @@ std::string escaped_for_html(std::string_view text) {
       ++i;
       continue;
     }
-    if (c == '&') result += "&amp;";
-    else if (c == '<') result += "&lt;";
-    else if (c == '>') result += "&gt;";
-    else if (c == '"') result += "&quot;";
-    else if (c == '\'') result += "&#39;";
-    else result += text.substr(i, length);
+    if (c == '&')
+      result += "&amp;";
+    else if (c == '<')
+      result += "&lt;";
+    else if (c == '>')
+      result += "&gt;";
+    else if (c == '"')
+      result += "&quot;";
+    else if (c == '\'')
+      result += "&#39;";
+    else
+      result += text.substr(i, length);
     i += length;
   }
   return result;
@@ -108,7 +118,8 @@ std::string html(const Table& table) {
     cells.clear();
     for (size_t i = 0; i < table.rows[r].size(); ++i) {
       std::string swatch;
-      if (i == 0 && !table.colors.empty()) swatch.append("<span class=\"swatch\" style=\"background:").append(page_color(table.colors[r])).append("\"></span>");
+      if (i == 0 && !table.colors.empty())
+        swatch.append("<span class=\"swatch\" style=\"background:").append(page_color(table.colors[r])).append("\"></span>");
       cells.push_back(element(i == 0 ? "th" : "td", style_of(table, i), swatch + cell_html(table.rows[r][i])));
     }
     result += "<tr>" + line(cells, table.pictures.empty() ? "" : element("td", " class=\"text\"", table.pictures[r])) + "</tr>\n";
@@ -140,9 +151,11 @@ std::string whiskers_svg(const std::vector<Whisker>& whiskers, std::pair<double,
   constexpr double kWidth = 130, kLine = 11;
   const double height = kLine * static_cast<double>(whiskers.size()) + 2;
   const auto at = [axis, kWidth](double value) { return std::clamp(kWidth * (value - axis.first) / (axis.second - axis.first), 0.0, kWidth); };
-  std::string svg = "<svg class=\"whiskers\" width=\"130\" height=\"" + number(height) + "\" viewBox=\"0 0 130 " + number(height) + "\" role=\"img\">";
+  std::string svg =
+      "<svg class=\"whiskers\" width=\"130\" height=\"" + number(height) + "\" viewBox=\"0 0 130 " + number(height) + "\" role=\"img\">";
   if (reference)
-    svg += "<line x1=\"" + number(at(*reference)) + "\" x2=\"" + number(at(*reference)) + "\" y1=\"0\" y2=\"" + number(height) + "\" stroke=\"var(--muted)\" stroke-width=\"1\"/>";
+    svg += "<line x1=\"" + number(at(*reference)) + "\" x2=\"" + number(at(*reference)) + "\" y1=\"0\" y2=\"" + number(height) +
+           "\" stroke=\"var(--muted)\" stroke-width=\"1\"/>";
   for (size_t i = 0; i < whiskers.size(); ++i) {
     const Whisker& whisker = whiskers[i];
     if (!std::isfinite(whisker.value)) continue;
@@ -152,7 +165,8 @@ std::string whiskers_svg(const std::vector<Whisker>& whiskers, std::pair<double,
       svg += "<line x1=\"" + number(at(whisker.low)) + "\" x2=\"" + number(at(whisker.high)) + "\" y1=\"" + y + "\" y2=\"" + y +
              "\" stroke=\"currentColor\" stroke-width=\"2\" stroke-linecap=\"round\" opacity=\"0.55\"/>";
     for (const double dot : whisker.dots)
-      if (std::isfinite(dot)) svg += "<circle cx=\"" + number(at(dot)) + "\" cy=\"" + y + "\" r=\"2.4\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"1\"/>";
+      if (std::isfinite(dot))
+        svg += "<circle cx=\"" + number(at(dot)) + "\" cy=\"" + y + "\" r=\"2.4\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"1\"/>";
     svg += "<circle cx=\"" + number(at(whisker.value)) + "\" cy=\"" + y + "\" r=\"3.2\" fill=\"currentColor\"/></g>";
   }
   return svg + "</svg>";
@@ -197,7 +211,8 @@ std::string inline_svg(const std::string& file, const std::string& name, const s
     if (std::sscanf(body.c_str() + at, "rgb( %d , %d , %d", &red, &green, &blue) == 3) body.replace(at, end + 1 - at, style_color(red, green, blue));
   }
   return "<svg class=\"plot\" " + file.substr(view, view_end + 1 - view) +
-         " xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://www.w3.org/1999/xlink\" role=\"img\"><title>" + escaped_for_html(description) + "</title>" + body;
+         " xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://www.w3.org/1999/xlink\" role=\"img\"><title>" + escaped_for_html(description) +
+         "</title>" + body;
 }
 
 }  // namespace liere::report

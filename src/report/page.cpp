@@ -57,8 +57,9 @@ std::string page_html(const Page& page) {
   }
   return "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">\n<head>\n<meta charset=\"utf-8\"/>\n"
          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<meta name=\"generator\" content=\"liere-report\"/>\n<title>" +
-         escaped_for_html(page.title) + "</title>\n<style>" + kStyle + "</style>\n</head>\n<body>\n<header><h1>" + escaped_for_html(page.title) + "</h1>\n" +
-         (page.subtitle.empty() ? "" : "<p class=\"subtitle\">" + escaped_for_html(page.subtitle) + "</p>\n") + (count > 1 ? "<nav>" + contents + "</nav>\n" : "") + "</header>\n<main>\n" + body + "</main>\n</body>\n</html>\n";
+         escaped_for_html(page.title) + "</title>\n<style>" + kStyle + "</style>\n</head>\n<body>\n<header><h1>" + escaped_for_html(page.title) +
+         "</h1>\n" + (page.subtitle.empty() ? "" : "<p class=\"subtitle\">" + escaped_for_html(page.subtitle) + "</p>\n") +
+         (count > 1 ? "<nav>" + contents + "</nav>\n" : "") + "</header>\n<main>\n" + body + "</main>\n</body>\n</html>\n";
 }
 
 }  // namespace liere::report

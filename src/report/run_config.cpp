@@ -122,9 +122,18 @@ RunConfig read_run_config(const std::filesystem::path& path) {
 }
 
 std::optional<std::string> table_name(const std::string& letter) {
-  static const char* names[] = {"Main results",      "Patch shuffling at evaluation", "Synthetic spatial task", "Sharing of generators",
-                                "Block size",        "Data efficiency",               "Compute efficiency",     "Model size and initialisation",
-                                "Larger pictures",   "Statistics",                    "Pictures",               "First version of the paper",
+  static const char* names[] = {"Main results",
+                                "Patch shuffling at evaluation",
+                                "Synthetic spatial task",
+                                "Sharing of generators",
+                                "Block size",
+                                "Data efficiency",
+                                "Compute efficiency",
+                                "Model size and initialisation",
+                                "Larger pictures",
+                                "Statistics",
+                                "Pictures",
+                                "First version of the paper",
                                 "Further checks"};
   if (letter.size() != 1 || letter[0] < 'A' || letter[0] > 'M') return std::nullopt;
   return names[letter[0] - 'A'];

@@ -29,8 +29,8 @@ Table run_table(const std::vector<Run>& runs) {
   const auto colors = method_colors(runs);
   const auto count = [](const std::optional<int64_t>& value) { return value ? format_count(*value) : "-"; };
   for (const Run& run : runs) {
-    table.rows.push_back({run.label, run.folder.string(), state_text(run), run.seed ? std::to_string(*run.seed) : "-", count(run.epochs), count(run.steps), count(run.samples_seen),
-                          time_text(run.seconds), run.device.empty() ? "-" : run.device});
+    table.rows.push_back({run.label, run.folder.string(), state_text(run), run.seed ? std::to_string(*run.seed) : "-", count(run.epochs),
+                          count(run.steps), count(run.samples_seen), time_text(run.seconds), run.device.empty() ? "-" : run.device});
     table.colors.push_back(colors.at(run.method));
   }
   return table;
@@ -51,8 +51,8 @@ void add_pictures(const std::vector<Run>& runs, const std::vector<Group>& groups
       mean.title += " [" + format_number(mean.low, 2) + ", " + format_number(mean.high, 2) + "], over " + estimate.over;
     }
     if (group.runs.size() > 1 && estimate.interval)
-      means += (means.empty() ? "" : "; ") + group.label + " " + format_number(estimate.mean, 1) + " [" + format_number(mean.low, 1) + ", " + format_number(mean.high, 1) + "] over " + estimate.over +
-               (estimate.over == "seeds" ? " (Student's t)" : "");
+      means += (means.empty() ? "" : "; ") + group.label + " " + format_number(estimate.mean, 1) + " [" + format_number(mean.low, 1) + ", " +
+               format_number(mean.high, 1) + "] over " + estimate.over + (estimate.over == "seeds" ? " (Student's t)" : "");
     if (group.runs.size() > 1)
       for (const Run* run : group.runs) mean.dots.push_back(run->accuracy().top1);
     rows.push_back({mean});

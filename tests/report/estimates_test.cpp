@@ -50,7 +50,8 @@ TEST_CASE("samples are read; views of one sample are its mean") {
   CHECK(outcomes->top1 == std::vector<double>{50, 100});
   CHECK(outcomes->mean() == 75);
   CHECK_FALSE(read_outcomes(temporary.path() / "none.csv").has_value());
-  for (const std::string broken : {"0,0,3,0.5\r\n", "a,0,3,0.5,0.1,3,0.9\r\n", "0,0,-1,0.5,0.1,3,0.9\r\n", "0,0,3,0,0,3,1\r\n0,1,2,0,0,3,1\r\n", ""}) {
+  for (const std::string broken :
+       {"0,0,3,0.5\r\n", "a,0,3,0.5,0.1,3,0.9\r\n", "0,0,-1,0.5,0.1,3,0.9\r\n", "0,0,3,0,0,3,1\r\n0,1,2,0,0,3,1\r\n", ""}) {
     put(path, header + broken);
     INFO(broken);
     CHECK_THROWS_AS(read_outcomes(path), DataError);
@@ -131,7 +132,8 @@ TEST_CASE("only the same seeds are paired, and only the same samples") {
   TemporaryFolder temporary;
   auto other_samples = first_right(560);
   other_samples.resize(900);
-  const auto runs = read_runs({run(temporary, "A", 0, first_right(500)), run(temporary, "B", 1, first_right(560)), run(temporary, "C", 0, other_samples)});
+  const auto runs =
+      read_runs({run(temporary, "A", 0, first_right(500)), run(temporary, "B", 1, first_right(560)), run(temporary, "C", 0, other_samples)});
   const auto groups = group_by_seed(runs);
   const auto comparisons = Estimates(runs).comparisons(groups);
   REQUIRE(comparisons.size() == 1);

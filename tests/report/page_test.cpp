@@ -40,8 +40,10 @@ std::string nesting_problem(const std::string& page) {
     size_t end = at + 1;
     for (char quote = 0; end < page.size() && (quote || page[end] != '>'); ++end) {
       if (!quote && page[end] == '<') return "< in a tag at " + std::to_string(end);
-      if (quote) quote = page[end] == quote ? 0 : quote;
-      else if (page[end] == '"' || page[end] == '\'') quote = page[end];
+      if (quote)
+        quote = page[end] == quote ? 0 : quote;
+      else if (page[end] == '"' || page[end] == '\'')
+        quote = page[end];
     }
     const std::string tag = page.substr(at + 1, end - at - 1), name = tag.substr(0, tag.find_first_of(" \n/", tag[0] == '/' ? 1 : 0));
     if (tag[0] == '/') {
@@ -80,7 +82,10 @@ TEST_CASE("the check of nesting finds what it is for") {
 TEST_CASE("text in a page is harmless, and UTF-8 that XML takes") {
   CHECK(escaped_for_html("<a href=\"x\">&'") == "&lt;a href=&quot;x&quot;&gt;&amp;&#39;");
   CHECK(escaped_for_html("RᵀR − I …") == "RᵀR − I …");
-  CHECK(escaped_for_html("a\x1b" "b\x7f") == "a\xEF\xBF\xBD" "b\xEF\xBF\xBD");
+  CHECK(escaped_for_html("a\x1b"
+                         "b\x7f") ==
+        "a\xEF\xBF\xBD"
+        "b\xEF\xBF\xBD");
   CHECK(escaped_for_html("\xff\xc3") == "\xEF\xBF\xBD\xEF\xBF\xBD");
   CHECK(escaped_for_html("\xed\xa0\x80").find('\xed') == std::string::npos);  // a surrogate
   CHECK(escaped_for_html("\xc0\xaf").find('\xc0') == std::string::npos);      // overlong
@@ -107,7 +112,10 @@ TEST_CASE("whiskers stand where their figures are") {
 }
 
 TEST_CASE("LaTeX and CSV of a table, whatever it holds") {
-  const Table table{.title = "50 % & more", .header = {{"a_b"}, {"c", "d"}, {"e"}}, .rows = {{"x^2 < y", "1 ± 2", "−3, \"q\""}, {"[z]", "{}", "$#~\\"}}, .notes = {"100 %"}};
+  const Table table{.title = "50 % & more",
+                    .header = {{"a_b"}, {"c", "d"}, {"e"}},
+                    .rows = {{"x^2 < y", "1 ± 2", "−3, \"q\""}, {"[z]", "{}", "$#~\\"}},
+                    .notes = {"100 %"}};
   const std::string tex = latex(table);
   CHECK(contains(tex, "\\caption{50 \\% \\& more}"));
   CHECK(contains(tex, "\\begin{tabular}{lrr}"));
@@ -121,7 +129,8 @@ TEST_CASE("LaTeX and CSV of a table, whatever it holds") {
 
 TEST_CASE("a report of everything at once is one well-formed page that loads nothing") {
   TemporaryFolder temporary;
-  const auto a = make_run(temporary.path() / "a", kEvil, 90), b = make_run(temporary.path() / "b", "absolute", 60), running = temporary.path() / "running";
+  const auto a = make_run(temporary.path() / "a", kEvil, 90), b = make_run(temporary.path() / "b", "absolute", 60),
+             running = temporary.path() / "running";
   put_config(a, {"{table: A, row: \"<b>&_%\", column: \"C & <d>\", paper: v5, top1: 70.3, interval: [69.4, 71.2], deviations: [\"a < b & c\"]}"});
   put(running / "metrics.jsonl", liere::test::metrics({30, 60}));
   put(a / "eval/attention/attention.json", R"({"pictures": [{"file": "x.png", "caption": "CLS <1> & more"}]})");
@@ -131,8 +140,9 @@ TEST_CASE("a report of everything at once is one well-formed page that loads not
   const std::string page = read_file(temporary.path() / "out/report.html");
   check_well_formed(temporary.path() / "out/report.html");
   for (const char* loaded : {"<script", "<link", "@import", "src=\"http", "url(http", "<iframe"}) CHECK_FALSE(contains(page, loaded));
-  for (const char* part : {"Results", "Ours beside the paper", "Differences between methods", "Attention", "Workbench &amp; co", "Runs", "above, one seed", "CLS &lt;1&gt; &amp; more",
-                           "data:image/png;base64,iVBORw0KGgouLi4=", "<p>spectra</p>", "prefers-color-scheme: dark", "@media print"})
+  for (const char* part :
+       {"Results", "Ours beside the paper", "Differences between methods", "Attention", "Workbench &amp; co", "Runs", "above, one seed",
+        "CLS &lt;1&gt; &amp; more", "data:image/png;base64,iVBORw0KGgouLi4=", "<p>spectra</p>", "prefers-color-scheme: dark", "@media print"})
     CHECK(contains(page, part));
   CHECK(fs::exists(temporary.path() / "out/paper_A.csv"));
   CHECK(fs::exists(temporary.path() / "out/paper_A.tex"));
@@ -174,7 +184,8 @@ TEST_CASE("charts over what was varied: seeds as dots, one curve per method, not
     auto summary = liere::test::summary(name, "LieRE_" + std::to_string(block), top1, seed);
     summary["identity_without_seed"] = std::to_string(block) + " " + std::to_string(fraction);
     put(folder / "summary.json", summary.dump());
-    put(folder / "config.yaml", "model: {position: {kind: liere, block_size: " + std::to_string(block) + "}}\ndata: {fraction: " + std::to_string(fraction) + "}\n");
+    put(folder / "config.yaml",
+        "model: {position: {kind: liere, block_size: " + std::to_string(block) + "}}\ndata: {fraction: " + std::to_string(fraction) + "}\n");
     folders.push_back(folder);
   };
   add("a0", 8, 1, 90, 0);
@@ -198,7 +209,8 @@ TEST_CASE("charts over what was varied: seeds as dots, one curve per method, not
 
 TEST_CASE("each encoding has its colour, in every report") {
   TemporaryFolder temporary;
-  const auto both = read_runs({make_run(temporary.path() / "a", "absolute", 60), make_run(temporary.path() / "b", "LieRE_8", 90), make_run(temporary.path() / "c", "new", 90)});
+  const auto both = read_runs({make_run(temporary.path() / "a", "absolute", 60), make_run(temporary.path() / "b", "LieRE_8", 90),
+                               make_run(temporary.path() / "c", "new", 90)});
   const auto one = read_runs({make_run(temporary.path() / "d", "LieRE_8", 90)});
   CHECK(method_colors(both).at("LieRE_8") == method_colors(one).at("LieRE_8"));
   CHECK(method_colors(both).at("new") != method_colors(both).at("LieRE_8"));

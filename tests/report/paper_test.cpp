@@ -69,7 +69,8 @@ TEST_CASE("a cell is found in the run's configuration, each figure is a line") {
   const auto tables = paper_tables(cells);
   REQUIRE(tables.size() == 3);
   CHECK(tables[0].title == "Table A: Main results");
-  CHECK(tables[0].rows[0] == std::vector<std::string>{"LieRE_8", "CIFAR-100", "top-1 %", "69.9 [67.9, 71.9]", "1", "70.3 [69.4, 71.2]", "−0.4", "within the paper's interval, one seed"});
+  CHECK(tables[0].rows[0] == std::vector<std::string>{"LieRE_8", "CIFAR-100", "top-1 %", "69.9 [67.9, 71.9]", "1", "70.3 [69.4, 71.2]", "−0.4",
+                                                      "within the paper's interval, one seed"});
   CHECK(tables[0].notes[0] == "Paper: arXiv 2406.10322v5 (ICML 2025).");
   CHECK(contains(tables[0].notes[1], "one seed: over test samples alone"));
   CHECK(tables[2].rows[1] == std::vector<std::string>{"LieRE_8 (1)", "276", "276 pixels: top-1 %", "-", "-", "99.7", "-", "not measured"});
@@ -171,7 +172,8 @@ TEST_CASE("entries that are wrong are left out with their reason; older forms an
   TemporaryFolder temporary;
   const auto folder = make_run(temporary.path() / "a", "LieRE_8", 69.9);
   put_config(folder, {"{table: Z, row: LieRE_8, top1: 1}", "{table: A, row: LieRE_8, top: 70.3}", "{table: A, row: LieRE_8, paper: v3, top1: 70.3}",
-                      "{table: A, row: LieRE_8, paper: v5, top1: 70.3, interval: [71, 69]}", "{table: C, row: LieRE_8, test: resolution, top1: 70}", "{note: \"a control\"}", kLiere});
+                      "{table: A, row: LieRE_8, paper: v5, top1: 70.3, interval: [71, 69]}", "{table: C, row: LieRE_8, test: resolution, top1: 70}",
+                      "{note: \"a control\"}", kLiere});
   const auto runs = read_runs({folder});
   CHECK(runs[0].config.reproduces.size() == 1);
   REQUIRE(runs[0].config.left_out.size() == 5);
