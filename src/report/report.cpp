@@ -36,10 +36,10 @@ Pictures draw_pictures(const std::vector<Run>& runs, const fs::path& folder, con
   bool found = true;
   for (const Chart& chart : all_charts(runs)) {
     for (const char* ending : {".png", ".svg", ".pdf"}) fs::remove(folder / (chart.name + ending));
-    if (chart.curves.empty() || !found) continue;
+    if (chart.curves.empty()) continue;
     try {
       found = draw(chart, folder, program) == Drawn::kYes;
-      if (!found) continue;
+      if (!found) continue;  // its figures and script are there
       pictures.markdown += "![" + chart.title + "](" + chart.name + ".png)\n\n";
       pictures.html += figure(chart, folder);
     } catch (const Error& error) {

@@ -5,7 +5,7 @@ usage: tests/bench/scaling.py [--bin build/cpu/bin] [--config cifar100_small_lie
 Each process gets one core and one thread. By default every process has the same samples per step (weak scaling: the global batch grows with the ranks, as where a
 larger machine is used for a larger batch); with --strong the global batch is the same. Loaders work beside it (loader.workers=1) unless overridden.
 The rate is that of the later half of the steps (metrics.jsonl), so start-up and first batches do not count."""
-import argparse, json, os, shutil, statistics, subprocess, sys, tempfile
+import argparse, json, os, shutil, socket, statistics, subprocess, sys, tempfile
 
 root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 p = argparse.ArgumentParser(usage=__doc__.split("usage: ")[1].split("\n")[0])
@@ -26,13 +26,20 @@ work = tempfile.mkdtemp()
 train = os.path.join(os.path.abspath(a.bin), "liere-train")
 
 
-def start(name, cpus, extra):
+def start(name, core, extra, environment={}):
     folder = os.path.join(work, name)
-    shutil.rmtree(folder, ignore_errors=True)
-    command = ["taskset", "-c", ",".join(map(str, cpus)), train, "--config", a.config, "--output", folder, "train.steps=%d" % a.steps, "eval.limit=1", "log.every_steps=5",
-               "log.tensorboard=false", "checkpoint.background=false", "loader.workers=1", "device=cpu"] + extra + a.overrides
-    environment = dict(os.environ, OMP_WAIT_POLICY="PASSIVE")
-    return folder, subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    command = ["taskset", "-c", str(core), train, "--config", a.config, "--output", folder, "train.steps=%d" % a.steps, "eval.limit=1", "log.every_steps=5", "log.tensorboard=false",
+               "checkpoint.background=false", "loader.workers=1", "threads=1", "device=cpu"] + extra + a.overrides
+    return folder, subprocess.Popen(command, cwd=root, env=dict(os.environ, OMP_WAIT_POLICY="PASSIVE", **environment), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def start_ranks(extra):
+    """Each rank on a core of its own, started as torchrun does it; rank 0 writes the run folder."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    return [start("ranks", core, extra, {"RANK": str(rank), "WORLD_SIZE": str(a.ranks), "LOCAL_RANK": str(rank), "LOCAL_WORLD_SIZE": str(a.ranks), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port})
+            for rank, core in enumerate(cores)]
 
 
 def rate(started):
@@ -52,10 +59,15 @@ def batch(factor):
 
 alone, together, ranks = [], [], []
 for _ in range(a.rounds):
-    alone.append(rate(start("alone", cores[:1], ["threads=1"] + batch(1))))
-    ranks.append(rate(start("ranks", cores, ["--ranks", str(a.ranks), "threads=1"] + batch(1 if a.strong else a.ranks))))
-    pair = [start("beside_%d" % i, [core], ["threads=1"] + batch(1)) for i, core in enumerate(cores)]
+    alone.append(rate(start("alone", cores[0], batch(1))))
+    started = start_ranks(batch(1 if a.strong else a.ranks))
+    ranks.append(rate(started[0]))
+    for _, process in started[1:]:
+        process.communicate()
+    pair = [start("beside_%d" % i, core, batch(1)) for i, core in enumerate(cores)]
     together.append(sum(rate(one) for one in pair))
+    for name in os.listdir(work):
+        shutil.rmtree(os.path.join(work, name))
 one, many, independent = (statistics.median(values) for values in (alone, ranks, together))
 print("%s scaling, %d samples a step of one process" % ("strong" if a.strong else "weak", a.batch))
 print("one process, one core          %8.1f samples/s   %s" % (one, ["%.1f" % v for v in alone]))

@@ -25,7 +25,7 @@ expect 2 liere-sweep run
 expect 2 liere-sweep run nowhere.yaml
 one_sentence
 expect 0 liere-sweep plan trial.yaml
-says '4 to do, 0 done' 'disk'
+says '4 to train, 0 trained' 'disk'
 [ ! -e runs/trial ] || fail 'a plan left files'
 expect 0 liere-sweep run trial.yaml
 says '4 done, 0 left'
