@@ -40,8 +40,9 @@ figure img { max-width: 100%; height: auto; image-rendering: auto; border-radius
 code { font: 0.88em ui-monospace, "DejaVu Sans Mono", monospace; background: var(--soft); padding: 0.1em 0.3em; border-radius: 3px; }
 @media (max-width: 40rem) { body { padding: 1.4rem 0.9rem 3rem; font-size: 0.95rem; } h1 { font-size: 1.5rem; } th, td { padding: 0.38rem 0.5rem; }
   tbody th { position: sticky; left: 0; background: var(--ground); min-width: 8.5rem; max-width: 12rem; white-space: normal; line-height: 1.3; } }
+@page { size: A4 landscape; margin: 12mm; }
 @media print { :root { color-scheme: light; --ink: #000; --muted: #555; --line: #ccc; --ground: #fff; --soft: #fff; --c0: #0072B2; --c1: #D55E00; --c2: #009E73; --c3: #B5638F; --c4: #C98A00; --c5: #3A9AD0; --c6: #000; }
-  body { max-width: none; padding: 0; font-size: 9.5pt; } nav { display: none; } figure, tr { break-inside: avoid; } h2, h3 { break-after: avoid; } .wide { overflow: visible; } .plot { min-width: 0; } th, td { padding: 0.25rem 0.45rem; } }
+  body { max-width: none; padding: 0; font-size: 9.5pt; } nav { display: none; } figure, tr { break-inside: avoid; } h2, h3 { break-after: avoid; } .wide { overflow: visible; } .plot { min-width: 0; } table { font-size: 7.5pt; } th, td { padding: 0.2rem 0.35rem; } th:first-child { white-space: normal; } .whiskers { width: 80px; } }
 )";
 
 }  // namespace
