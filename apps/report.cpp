@@ -1,4 +1,4 @@
-// liere-report: one table and the pictures from run folders.
+// liere-report: tables, pictures and one page from run folders.
 #include "report/report.h"
 
 #include <CLI/CLI.hpp>
@@ -15,14 +15,14 @@ int main(int argc, char** argv) {
   std::string output, json_path;
   double reach = 90;
   bool each_run = false;
-  CLI::App app("Prints one table of training runs: accuracy, patch shuffling, larger sizes, speed.", "liere-report");
+  CLI::App app("Tables and pictures of training runs, from their folders alone.", "liere-report");
   app.footer(
       "Example:\n  liere-report runs/arrows_rope_mixed runs/arrows_liere_8 --output report\n\n"
       "prints the tables and writes report/report.html (one page that needs no other file), report.md, tables as CSV and LaTeX, and pictures\n"
       "such as learning_curves.png (each where the runs hold its figures). Runs that differ in their seed alone become one row: mean and standard deviation.\n"
       "Exit codes: 0 done, 1 failure (also of gnuplot), 2 wrong arguments, 3 a folder that is not a run or a file that is damaged.");
   app.add_option("RUN", folders, "run folders written by liere-train (and liere-eval)")->required();
-  app.add_option("--output", output, "write the table as Markdown and CSV, and the pictures, into this folder")->type_name("DIR");
+  app.add_option("--output", output, "write the page, the tables and the pictures into this folder")->type_name("DIR");
   app.add_option("--json", json_path, "write the figures as JSON")->type_name("FILE");
   app.add_option("--reach", reach, "accuracy of the column of training images seen")
       ->type_name("PERCENT")
@@ -45,7 +45,7 @@ int main(int argc, char** argv) {
     if (!json_path.empty()) liere::write_file_atomically(json_path, liere::report::json_text(runs, reach));
     if (output.empty()) return 0;
     liere::report::write_report(runs, reach, output);
-    liere::log_info("Report: " + (std::filesystem::path(output) / "report.md").string());
+    liere::log_info("Report: " + (std::filesystem::path(output) / "report.html").string());
     return 0;
   });
 }

@@ -20,12 +20,14 @@ std::string text_of(const nlohmann::json& picture, const char* key) {
 std::string figure(const Run& run, const fs::path& folder, const nlohmann::json& picture) {
   const std::string name = text_of(picture, "file"), caption = text_of(picture, "caption");
   if (name.empty() || fs::path(name).filename() != name || !name.ends_with(".png"))
-    throw DataError((folder / "attention.json").string() + ": expected \"file\": the name of a PNG beside it, found '" + name + "'. Make it again with: liere-eval --test attention --fresh");
+    throw DataError((folder / "attention.json").string() + ": expected \"file\": the name of a PNG beside it, found '" + name +
+                    "'. Make it again with: liere-eval --test attention --fresh");
   const std::string bytes = read_file(folder / name, kLargestPicture);
   if (!bytes.starts_with("\x89PNG\r\n\x1a\n"))
-    throw DataError((folder / name).string() + ": expected a PNG picture, found something else. Make it again with: liere-eval --test attention --fresh");
-  return "<figure><div class=\"wide\"><img src=\"" + png_uri(bytes) + "\" alt=\"" + escaped_for_html(caption) + "\"/></div><figcaption>" + escaped_for_html(run.label) +
-         (caption.empty() ? "" : ": " + escaped_for_html(caption)) + "</figcaption></figure>\n";
+    throw DataError((folder / name).string() +
+                    ": expected a PNG picture, found something else. Make it again with: liere-eval --test attention --fresh");
+  return "<figure><div class=\"wide\"><img src=\"" + png_uri(bytes) + "\" alt=\"" + escaped_for_html(caption) + "\"/></div><figcaption>" +
+         escaped_for_html(run.label) + (caption.empty() ? "" : ": " + escaped_for_html(caption)) + "</figcaption></figure>\n";
 }
 
 }  // namespace
@@ -38,7 +40,8 @@ Section attention_section(const std::vector<Run>& runs) {
     if (!fs::exists(path, ignored)) continue;
     const auto parsed = nlohmann::json::parse(read_file(path), nullptr, false);
     if (!parsed.is_object() || !parsed.contains("pictures") || !parsed["pictures"].is_array())
-      throw DataError(path.string() + ": expected {\"pictures\": [..]}, found something else. Make it again with: liere-eval --test attention --fresh");
+      throw DataError(path.string() +
+                      ": expected {\"pictures\": [..]}, found something else. Make it again with: liere-eval --test attention --fresh");
     for (const auto& picture : parsed["pictures"]) section.html += figure(run, folder, picture);
   }
   return section;

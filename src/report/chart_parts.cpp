@@ -90,7 +90,8 @@ std::optional<double> common_chance(const std::vector<Run>& runs) {
 
 void add_curve(Curve curve, int color, Chart& chart) {
   curve.color = color;
-  curve.dash = static_cast<int>(std::count_if(chart.curves.begin(), chart.curves.end(), [color](const Curve& other) { return other.color == color; }));
+  curve.dash =
+      static_cast<int>(std::count_if(chart.curves.begin(), chart.curves.end(), [color](const Curve& other) { return other.color == color; }));
   chart.curves.push_back(std::move(curve));
 }
 

@@ -53,7 +53,8 @@ Estimates::Estimates(const std::vector<Run>& runs) {
                        format_number(run.accuracy().top1, 2) + " %; the samples were left out.");
       continue;
     }
-    const auto same = std::find_if(test_sets.begin(), test_sets.end(), [&](const auto& set) { return known_.at(set.front()).outcomes.same_samples(*outcomes); });
+    const auto same =
+        std::find_if(test_sets.begin(), test_sets.end(), [&](const auto& set) { return known_.at(set.front()).outcomes.same_samples(*outcomes); });
     const size_t index = static_cast<size_t>(same - test_sets.begin());
     if (same == test_sets.end()) test_sets.emplace_back();
     test_sets[index].push_back(&run);

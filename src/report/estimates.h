@@ -26,13 +26,13 @@ struct Estimate {
 /// Two methods on the same seeds; differences are second - first in points of top-1.
 struct Comparison {
   const Group *first = nullptr, *second = nullptr;
-  std::vector<int64_t> seeds;        // that both have
+  std::vector<int64_t> seeds;  // that both have
   double difference = kUnknown;
   std::optional<Interval> interval;  // over seeds and samples, or seeds; with one seed over samples: of two runs, not of two methods
   std::string over;
-  std::optional<SignFlipResult> flips;    // from three seeds
-  std::optional<double> p_holm;           // of flips.p, over all comparisons of one dataset
-  std::optional<McNemarResult> mcnemar;   // of one seed each: of these two runs
+  std::optional<SignFlipResult> flips;   // from three seeds
+  std::optional<double> p_holm;          // of flips.p, over all comparisons of one dataset
+  std::optional<McNemarResult> mcnemar;  // of one seed each: of these two runs
 };
 
 /// Reads what the runs hold when it is asked for. The runs must outlive it.

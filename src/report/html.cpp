@@ -15,7 +15,11 @@ constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 size_t utf8_length(std::string_view text, size_t i) {
   const auto byte = [&text](size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u; };
   const unsigned first = byte(i);
-  const size_t length = first < 0x80 ? 1 : first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
+  const size_t length = first < 0x80                    ? 1
+                        : first >= 0xc2 && first < 0xe0 ? 2
+                        : first >= 0xe0 && first < 0xf0 ? 3
+                        : first >= 0xf0 && first < 0xf5 ? 4
+                                                        : 0;
   for (size_t k = 1; k < length; ++k)
     if ((byte(i + k) & 0xc0) != 0x80) return 0;
   if (length == 3 && ((first == 0xe0 && byte(i + 1) < 0xa0) || (first == 0xed && byte(i + 1) >= 0xa0))) return 0;
@@ -32,9 +36,21 @@ std::string number(double value) {
 
 /// "[69.0, 70.8]" in a table's cell is set back a little.
 std::string cell_html(const std::string& cell) {
+  if (cell == "-") return "<span class=\"interval\">\u2013</span>";
   const size_t bracket = cell.find('[');
   if (bracket == std::string::npos || cell.back() != ']' || bracket == 0) return escaped_for_html(cell);
   return escaped_for_html(cell.substr(0, bracket)) + "<span class=\"interval\">" + escaped_for_html(cell.substr(bracket)) + "</span>";
+}
+
+/// Text is left-aligned; behind the figures it may take several lines.
+const char* style_of(const Table& table, size_t column) {
+  if (!table.is_text(column)) return "";
+  return column < table.text_columns ? " class=\"text\"" : " class=\"text free\"";
+}
+
+std::string element(const std::string& tag, const std::string& attributes, const std::string& content) {
+  std::string result = "<";
+  return result.append(tag).append(attributes).append(">").append(content).append("</").append(tag).append(">");
 }
 
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
@@ -63,12 +79,18 @@ std::string escaped_for_html(std::string_view text) {
       ++i;
       continue;
     }
-    if (c == '&') result += "&amp;";
-    else if (c == '<') result += "&lt;";
-    else if (c == '>') result += "&gt;";
-    else if (c == '"') result += "&quot;";
-    else if (c == '\'') result += "&#39;";
-    else result += text.substr(i, length);
+    if (c == '&')
+      result += "&amp;";
+    else if (c == '<')
+      result += "&lt;";
+    else if (c == '>')
+      result += "&gt;";
+    else if (c == '"')
+      result += "&quot;";
+    else if (c == '\'')
+      result += "&#39;";
+    else
+      result += text.substr(i, length);
     i += length;
   }
   return result;
@@ -76,23 +98,31 @@ std::string escaped_for_html(std::string_view text) {
 
 std::string html(const Table& table) {
   if (table.rows.empty()) return "";
-  std::string result = "<div class=\"wide\"><table>\n<thead><tr>";
+  // Cells with the pictures' column among them.
+  const auto line = [&table](std::vector<std::string> cells, const std::string& picture) {
+    const size_t at = table.picture_column == 0 ? cells.size() : table.picture_column;
+    if (!table.pictures.empty()) cells.insert(cells.begin() + static_cast<std::ptrdiff_t>(at), picture);
+    std::string all;
+    for (const std::string& cell : cells) all += cell;
+    return all;
+  };
+  std::vector<std::string> cells;
   for (size_t i = 0; i < table.header.size(); ++i) {
     std::string lines;
-    for (const std::string& line : table.header[i]) lines += (lines.empty() ? "" : "<br/>") + escaped_for_html(line);
-    result += std::string("<th") + (table.is_text(i) ? " class=\"text\"" : "") + ">" + lines + "</th>";
+    for (const std::string& part : table.header[i]) lines += (lines.empty() ? "" : "<br/>") + escaped_for_html(part);
+    cells.push_back(element("th", style_of(table, i), lines));
   }
-  if (!table.pictures.empty()) result += "<th class=\"text\">" + escaped_for_html(table.picture_title) + "</th>";
-  result += "</tr></thead>\n<tbody>\n";
+  std::string result = "<div class=\"wide\"><table>\n<thead><tr>";
+  result += line(cells, element("th", " class=\"text\"", escaped_for_html(table.picture_title))) + "</tr></thead>\n<tbody>\n";
   for (size_t r = 0; r < table.rows.size(); ++r) {
-    result += "<tr>";
+    cells.clear();
     for (size_t i = 0; i < table.rows[r].size(); ++i) {
-      const std::string swatch = i == 0 && !table.colors.empty() ? "<span class=\"swatch\" style=\"background:" + page_color(table.colors[r]) + "\"></span>" : "";
-      result += std::string(i == 0 ? "<th scope=\"row\" class=\"text\">" : table.is_text(i) ? "<td class=\"text\">" : "<td>") + swatch + cell_html(table.rows[r][i]) +
-                (i == 0 ? "</th>" : "</td>");
+      std::string swatch;
+      if (i == 0 && !table.colors.empty())
+        swatch.append("<span class=\"swatch\" style=\"background:").append(page_color(table.colors[r])).append("\"></span>");
+      cells.push_back(element(i == 0 ? "th" : "td", style_of(table, i), swatch + cell_html(table.rows[r][i])));
     }
-    if (!table.pictures.empty()) result += "<td class=\"text\">" + table.pictures[r] + "</td>";
-    result += "</tr>\n";
+    result += "<tr>" + line(cells, table.pictures.empty() ? "" : element("td", " class=\"text\"", table.pictures[r])) + "</tr>\n";
   }
   result += "</tbody></table></div>\n";
   if (table.notes.empty()) return result;
@@ -118,12 +148,14 @@ std::pair<double, double> axis_of(const std::vector<Whisker>& whiskers) {
 }
 
 std::string whiskers_svg(const std::vector<Whisker>& whiskers, std::pair<double, double> axis, std::optional<double> reference) {
-  constexpr double kWidth = 150, kLine = 11;
+  constexpr double kWidth = 130, kLine = 11;
   const double height = kLine * static_cast<double>(whiskers.size()) + 2;
   const auto at = [axis, kWidth](double value) { return std::clamp(kWidth * (value - axis.first) / (axis.second - axis.first), 0.0, kWidth); };
-  std::string svg = "<svg class=\"whiskers\" width=\"150\" height=\"" + number(height) + "\" viewBox=\"0 0 150 " + number(height) + "\" role=\"img\">";
+  std::string svg =
+      "<svg class=\"whiskers\" width=\"130\" height=\"" + number(height) + "\" viewBox=\"0 0 130 " + number(height) + "\" role=\"img\">";
   if (reference)
-    svg += "<line x1=\"" + number(at(*reference)) + "\" x2=\"" + number(at(*reference)) + "\" y1=\"0\" y2=\"" + number(height) + "\" stroke=\"var(--muted)\" stroke-width=\"1\"/>";
+    svg += "<line x1=\"" + number(at(*reference)) + "\" x2=\"" + number(at(*reference)) + "\" y1=\"0\" y2=\"" + number(height) +
+           "\" stroke=\"var(--muted)\" stroke-width=\"1\"/>";
   for (size_t i = 0; i < whiskers.size(); ++i) {
     const Whisker& whisker = whiskers[i];
     if (!std::isfinite(whisker.value)) continue;
@@ -133,7 +165,8 @@ std::string whiskers_svg(const std::vector<Whisker>& whiskers, std::pair<double,
       svg += "<line x1=\"" + number(at(whisker.low)) + "\" x2=\"" + number(at(whisker.high)) + "\" y1=\"" + y + "\" y2=\"" + y +
              "\" stroke=\"currentColor\" stroke-width=\"2\" stroke-linecap=\"round\" opacity=\"0.55\"/>";
     for (const double dot : whisker.dots)
-      if (std::isfinite(dot)) svg += "<circle cx=\"" + number(at(dot)) + "\" cy=\"" + y + "\" r=\"2.4\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"1\"/>";
+      if (std::isfinite(dot))
+        svg += "<circle cx=\"" + number(at(dot)) + "\" cy=\"" + y + "\" r=\"2.4\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"1\"/>";
     svg += "<circle cx=\"" + number(at(whisker.value)) + "\" cy=\"" + y + "\" r=\"3.2\" fill=\"currentColor\"/></g>";
   }
   return svg + "</svg>";
@@ -178,7 +211,8 @@ std::string inline_svg(const std::string& file, const std::string& name, const s
     if (std::sscanf(body.c_str() + at, "rgb( %d , %d , %d", &red, &green, &blue) == 3) body.replace(at, end + 1 - at, style_color(red, green, blue));
   }
   return "<svg class=\"plot\" " + file.substr(view, view_end + 1 - view) +
-         " xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://www.w3.org/1999/xlink\" role=\"img\"><title>" + escaped_for_html(description) + "</title>" + body;
+         " xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://www.w3.org/1999/xlink\" role=\"img\"><title>" + escaped_for_html(description) +
+         "</title>" + body;
 }
 
 }  // namespace liere::report

@@ -21,8 +21,8 @@ std::string html(const Table& table);
 /// A figure and its interval on a common axis.
 struct Whisker {
   double value = std::numeric_limits<double>::quiet_NaN(), low = value, high = value;
-  std::string color;  // a CSS colour
-  std::string title;  // shown under the pointer
+  std::string color;              // a CSS colour
+  std::string title;              // shown under the pointer
   std::vector<double> dots = {};  // every seed by itself
 };
 
@@ -36,7 +36,8 @@ std::string whiskers_svg(const std::vector<Whisker>& whiskers, std::pair<double,
 /// "data:image/png;base64,..." (RFC 4648).
 std::string png_uri(std::string_view bytes);
 
-/// gnuplot's SVG file as a part of a page: without its prologue, its identifiers told apart by `name`, its greys those of the page's style; scaled to the page's width.
+/// gnuplot's SVG file as a part of a page: without its prologue, its identifiers told apart by `name`, its greys those of the page's style; scaled to
+/// the page's width.
 std::string inline_svg(const std::string& file, const std::string& name, const std::string& description);
 
 }  // namespace liere::report

@@ -41,7 +41,8 @@ std::optional<Outcomes> read_outcomes(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path, ignored)) return std::nullopt;
   const std::string content = read_file(path);
   const auto fail = [&path](size_t line, const std::string& expected) -> DataError {
-    return DataError(path.string() + ":" + std::to_string(line) + ": expected " + expected + ". Make it again with: liere-eval --test accuracy --fresh");
+    return DataError(path.string() + ":" + std::to_string(line) + ": expected " + expected +
+                     ". Make it again with: liere-eval --test accuracy --fresh");
   };
   if (!content.starts_with(kHeader)) throw fail(1, "the columns " + std::string(kHeader) + "...");
   Outcomes outcomes;

@@ -6,7 +6,8 @@ namespace liere::report {
 namespace {
 
 const std::map<std::string, int>& known_methods() {
-  static const std::map<std::string, int> known = {{"LieRE_8", 0}, {"absolute", 1}, {"RoPE-Mixed", 2}, {"LieRE_64", 3}, {"VisionLLaMA", 4}, {"RoPE", 5}, {"none", 6}};
+  static const std::map<std::string, int> known = {{"LieRE_8", 0},     {"absolute", 1}, {"RoPE-Mixed", 2}, {"LieRE_64", 3},
+                                                   {"VisionLLaMA", 4}, {"RoPE", 5},     {"none", 6}};
   return known;
 }
 

@@ -1,5 +1,5 @@
-// One colour per encoding, the same in every table and picture and in every report: Okabe and Ito's palette (jfly.uni-koeln.de/color) without its yellow, which
-// is hard to see on white.
+// One colour per encoding, the same in every table and picture and in every report: Okabe and Ito's palette (jfly.uni-koeln.de/color) without its
+// yellow, which is hard to see on white.
 #pragma once
 
 #include <map>
@@ -17,7 +17,8 @@ const char* paper_color(int index);
 /// "var(--c0)": as the page's style has it, in light and in dark.
 std::string page_color(int index);
 
-/// Index of each method (Run::method): the paper's encodings have theirs, others take free ones in the order of the runs and, beyond kColorCount, go on counting.
+/// Index of each method (Run::method): the paper's encodings have theirs, others take free ones in the order of the runs and, beyond kColorCount, go
+/// on counting.
 std::map<std::string, int> method_colors(const std::vector<Run>& runs);
 
 }  // namespace liere::report

@@ -58,15 +58,25 @@ Source source_of(const PaperEntry& entry, Figure figure, const std::vector<Run>&
   switch (figure) {
     case Figure::kTop1:
       if (entry.test == "best") return {[](const Run& run) { return run.best.top1; }, nothing};
-      return {[entry](const Run& run) { const Accuracy* a = accuracy_of(run, entry); return a ? a->top1 : kUnknown; },
+      return {[entry](const Run& run) {
+                const Accuracy* a = accuracy_of(run, entry);
+                return a ? a->top1 : kUnknown;
+              },
               [entry](const Run& run) { return accuracy_interval(*accuracy_of(run, entry)); }};
     case Figure::kLoss:
-      return {[entry](const Run& run) { const Accuracy* a = accuracy_of(run, entry); return a ? a->loss : kUnknown; },
+      return {[entry](const Run& run) {
+                const Accuracy* a = accuracy_of(run, entry);
+                return a ? a->loss : kUnknown;
+              },
               [entry](const Run& run) { return accuracy_of(run, entry)->loss_interval; }};
     case Figure::kRelativeDrop:
-      return {[entry](const Run& run) { const ShuffleTest* test = shuffle_of(run, entry.test); return test ? test->relative_drop : kUnknown; },
+      return {[entry](const Run& run) {
+                const ShuffleTest* test = shuffle_of(run, entry.test);
+                return test ? test->relative_drop : kUnknown;
+              },
               [entry](const Run& run) { return shuffle_of(run, entry.test)->drop_interval; }};
-    case Figure::kEpochsFactor: break;
+    case Figure::kEpochsFactor:
+      break;
   }
   return {[&runs](const Run& run) { return factor(run, runs); }, nothing};
 }
@@ -103,15 +113,17 @@ void fill(PaperCell& cell, double paper, const std::vector<Run>& runs, const Est
   if (cell.figure == Figure::kTop1 && !entry.interval.empty()) cell.paper_interval = Interval{entry.interval[0], entry.interval[1]};
   if (cell.group.runs.front()->state == "done") {
     const Source source = source_of(entry, cell.figure, runs);
-    cell.ours = cell.figure == Figure::kTop1 && entry.test == "accuracy" ? estimates.top1(cell.group) : Estimates::of(cell.group, source.figure, source.own, is_share);
+    cell.ours = cell.figure == Figure::kTop1 && entry.test == "accuracy" ? estimates.top1(cell.group)
+                                                                         : Estimates::of(cell.group, source.figure, source.own, is_share);
+    if (cell.figure == Figure::kEpochsFactor && cell.ours.interval) cell.ours.interval->low = std::max(0.0, cell.ours.interval->low);
   }
   cell.verdict = verdict(cell.ours, paper, cell.paper_interval, decimals(cell.figure));
   if (std::isnan(cell.ours.mean)) cell.remarks.push_back(missing(cell));
   for (const std::string& deviation : entry.deviations) cell.remarks.push_back(deviation);
   if (!entry.note.empty()) cell.remarks.push_back(entry.note);
   if (entry.small_model_of)
-    cell.remarks.push_back("A small model in place of table " + entry.small_model_of->table + ", " + entry.small_model_of->row + ", " + entry.small_model_of->column +
-                           ": the paper's figure is for scale, no target.");
+    cell.remarks.push_back("A small model in place of table " + entry.small_model_of->table + ", " + entry.small_model_of->row + ", " +
+                           entry.small_model_of->column + ": the paper's figure is for scale, no target.");
 }
 
 /// The paper's order of the encodings, then numbers by size, then the alphabet.
@@ -123,7 +135,8 @@ auto row_key(const std::string& row) {
 }
 
 bool same_cell(const PaperEntry& a, const PaperEntry& b) {
-  return std::tie(a.table, a.row, a.column, a.paper, a.test, a.size, a.positions, a.reading) == std::tie(b.table, b.row, b.column, b.paper, b.test, b.size, b.positions, b.reading);
+  return std::tie(a.table, a.row, a.column, a.paper, a.test, a.size, a.positions, a.reading) ==
+         std::tie(b.table, b.row, b.column, b.paper, b.test, b.size, b.positions, b.reading);
 }
 
 }  // namespace
@@ -147,20 +160,24 @@ std::vector<PaperCell> paper_cells(const std::vector<Run>& runs, const Estimates
     std::vector<PaperEntry> entries;  // of any run of the group: seeds share their configuration
     for (const Run* run : group.runs)
       for (const PaperEntry& entry : run->config.reproduces)
-        if (std::none_of(entries.begin(), entries.end(), [&entry](const PaperEntry& other) { return same_cell(entry, other); })) entries.push_back(entry);
+        if (std::none_of(entries.begin(), entries.end(), [&entry](const PaperEntry& other) { return same_cell(entry, other); }))
+          entries.push_back(entry);
     for (const PaperEntry& entry : entries)
       for (const auto& [figure, paper] : figures_of(entry)) {
         cells.push_back({.entry = entry, .figure = figure, .group = group, .ours = {}, .paper_interval = {}, .verdict = "", .remarks = {}});
         fill(cells.back(), paper, runs, estimates);
       }
   }
-  const auto key = [](const PaperCell& cell) { return std::tuple(cell.entry.table, cell.entry.test, row_key(cell.entry.column), cell.entry.paper, row_key(cell.entry.row), cell.figure); };
+  const auto key = [](const PaperCell& cell) {
+    return std::tuple(cell.entry.table, cell.entry.test, row_key(cell.entry.column), cell.entry.paper, row_key(cell.entry.row), cell.figure);
+  };
   std::stable_sort(cells.begin(), cells.end(), [&key](const PaperCell& a, const PaperCell& b) { return key(a) < key(b); });
   return cells;
 }
 
 double epochs_per_sample(const Run& run) {
-  if (run.epochs.value_or(0) > 0 && run.samples_seen.value_or(0) > 0 && run.state == "done") return static_cast<double>(*run.epochs) / static_cast<double>(*run.samples_seen);
+  if (run.epochs.value_or(0) > 0 && run.samples_seen.value_or(0) > 0 && run.state == "done")
+    return static_cast<double>(*run.epochs) / static_cast<double>(*run.samples_seen);
   for (auto eval = run.evals.rbegin(); eval != run.evals.rend(); ++eval)
     if (eval->epoch > 0 && eval->samples > 0) return static_cast<double>(eval->epoch) / static_cast<double>(eval->samples);
   return kUnknown;
@@ -178,7 +195,8 @@ AbsoluteLevel absolute_level(const Run& run, const std::vector<Run>& runs) {
     const bool same_training = other.dataset == run.dataset && other.epochs == run.epochs && other.samples_seen == run.samples_seen;
     // Where a holdout is evaluated in training, its curve cannot be held against a test figure.
     const bool one_split = run.evals.empty() || run.evals.front().split == other.final_split;
-    if (other.encoding == "absolute" && one_split && other.state == "done" && same_training && std::isfinite(other.final_accuracy.top1)) levels.push_back(other.final_accuracy.top1);
+    if (other.encoding == "absolute" && one_split && other.state == "done" && same_training && std::isfinite(other.final_accuracy.top1))
+      levels.push_back(other.final_accuracy.top1);
   }
   if (levels.empty()) return {};
   return {spread_of(levels).mean, static_cast<double>(run.epochs.value_or(0)), levels.size()};

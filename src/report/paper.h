@@ -1,5 +1,5 @@
-// Ours beside the paper's: from the `reproduces` entries of the runs' configurations, one line per figure of a cell, one table per letter of the paper's tables.
-// Verdicts, of our mean m with interval I, the paper's value v with interval J:
+// Ours beside the paper's: from the `reproduces` entries of the runs' configurations, one line per figure of a cell, one table per letter of the
+// paper's tables. Verdicts, of our mean m with interval I, the paper's value v with interval J:
 //   within the paper's interval  J is known and holds m
 //   within our interval          J is unknown, I holds v
 //   intervals overlap            J does not hold m, I and J have a point in common
@@ -22,7 +22,7 @@ enum class Figure { kTop1, kLoss, kRelativeDrop, kEpochsFactor };
 struct PaperCell {
   PaperEntry entry;
   Figure figure = Figure::kTop1;
-  Group group;               // whose runs name the cell
+  Group group;  // whose runs name the cell
   Estimate ours;
   double paper = kUnknown;
   std::optional<Interval> paper_interval;
@@ -30,7 +30,8 @@ struct PaperCell {
   std::vector<std::string> remarks;  // footnotes: deviations, what is missing and how to make it
 };
 
-/// Of all runs, by table, column and row (encodings in the paper's order, other rows by their names, numbers in them by size).
+/// Of all runs, by table, column and row (encodings in the paper's order, other rows by their names, numbers in them by size). The runs must outlive
+/// them.
 std::vector<PaperCell> paper_cells(const std::vector<Run>& runs, const Estimates& estimates);
 
 /// m, I, v, J as above; the decimals that the paper prints decide what is equal.
@@ -45,8 +46,8 @@ std::optional<double> epochs_to_reach(const Run& run, double percent);
 /// Training epochs per training image seen; unknown before the first epoch's end.
 double epochs_per_sample(const Run& run);
 
-/// The finished runs of the absolute encoding on this run's dataset that went equally many epochs; their mean top-1 at the end of training (as the training measured it) is the level that
-/// table G asks for. Unknown where there are none.
+/// The finished runs of the absolute encoding on this run's dataset that went equally many epochs; their mean top-1 at the end of training (as the
+/// training measured it) is the level that table G asks for. Unknown where there are none.
 struct AbsoluteLevel {
   double percent = kUnknown, epochs = kUnknown;
   size_t runs = 0;

@@ -119,7 +119,7 @@ std::string frame(const Chart& chart, const Range& x, const Range& y) {
 
 /// Tick labels that would touch their neighbour are left out.
 std::string ticks(const Chart& chart, const Range& x) {
-  if (chart.x_ticks.empty()) return "set format x '" + chart.x_format + "'\n";
+  if (chart.x_ticks.empty()) return "set format x '" + (x.high < 10000 ? "%g" : chart.x_format) + "'\n";
   const double pixels = (right_edge(chart) - kLeft) * kWidth / (x.high - x.low);
   std::string list;
   double free_from = -1e300;

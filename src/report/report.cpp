@@ -27,7 +27,8 @@ struct Pictures {
 /// A picture's alternative text and caption; its files lie beside the page under one name.
 std::string figure(const Chart& chart, const fs::path& folder) {
   const std::string svg = inline_svg(read_file(folder / (chart.name + ".svg")), chart.name, chart.title);
-  return "<figure><div class=\"wide\">" + svg + "</div><figcaption>" + escaped_for_html(chart.name) + ".png, .svg, .pdf; figures in .tsv, script in .gp</figcaption></figure>\n";
+  return "<figure><div class=\"wide\">" + svg + "</div><figcaption>" + escaped_for_html(chart.name) +
+         ".png, .svg, .pdf; figures in .tsv, script in .gp</figcaption></figure>\n";
 }
 
 Pictures draw_pictures(const std::vector<Run>& runs, const fs::path& folder, const std::string& program) {
@@ -35,10 +36,10 @@ Pictures draw_pictures(const std::vector<Run>& runs, const fs::path& folder, con
   bool found = true;
   for (const Chart& chart : all_charts(runs)) {
     for (const char* ending : {".png", ".svg", ".pdf"}) fs::remove(folder / (chart.name + ending));
-    if (chart.curves.empty() || !found) continue;
+    if (chart.curves.empty()) continue;
     try {
       found = draw(chart, folder, program) == Drawn::kYes;
-      if (!found) continue;
+      if (!found) continue;  // its figures and script are there
       pictures.markdown += "![" + chart.title + "](" + chart.name + ".png)\n\n";
       pictures.html += figure(chart, folder);
     } catch (const Error& error) {
@@ -54,12 +55,9 @@ std::string headed(const Table& table) { return table.rows.empty() ? "" : "<h3>"
 std::vector<Section> sections(const std::vector<Run>& runs, const Findings& findings, const Pictures& pictures) {
   std::string beside_paper;
   for (const Table& table : findings.paper) beside_paper += headed(table);
-  return {{"Results", html(findings.main) + headed(findings.sizes)},
-          {"Ours beside the paper", beside_paper},
-          {findings.differences.title, html(findings.differences)},
-          {"Pictures", pictures.html},
-          attention_section(runs),
-          {"Runs", html(run_table(runs)) + headed(findings.single)}};
+  return {{"Results", html(findings.main)}, {"Ours beside the paper", beside_paper},
+          {"Pictures", pictures.html},      {findings.differences.title, html(findings.differences)},
+          attention_section(runs),          {"Runs", html(run_table(runs)) + headed(findings.single) + headed(findings.sizes)}};
 }
 
 /// CSV and LaTeX of the tables; those of an earlier report are gone.
@@ -98,23 +96,25 @@ std::vector<const Table*> Findings::tables() const {
 Findings find(const std::vector<Run>& runs, double reach_percent) {
   const Estimates estimates(runs);
   const std::vector<Group> groups = group_by_seed(runs);
-  Findings findings{make_table(runs, reach_percent), make_runs_table(runs, reach_percent), make_size_table(runs), paper_tables(paper_cells(runs, estimates)),
-                    differences_table(estimates.comparisons(groups))};
+  Findings findings{make_table(runs, reach_percent), make_runs_table(runs, reach_percent), make_size_table(runs),
+                    paper_tables(paper_cells(runs, estimates)), differences_table(estimates.comparisons(groups))};
   add_pictures(runs, groups, estimates, findings.main);
   for (const std::string& note : estimates.notes()) findings.main.notes.push_back(note);
   for (const Run& run : runs)
-    for (const std::string& reason : run.config.left_out) findings.main.notes.push_back(run.label + ": an entry of reproduces was left out: " + reason);
+    for (const std::string& reason : run.config.left_out)
+      findings.main.notes.push_back(run.label + ": an entry of reproduces was left out: " + reason);
   return findings;
 }
 
 std::string text(const Findings& findings, bool each_run) {
   std::string all;
   for (const Table* table : findings.tables())
-    if (table != &findings.single || each_run) all += (all.empty() ? "" : "\n") + text(*table);
+    if (table != &findings.single || each_run) all.append(all.empty() ? "" : "\n").append(text(*table));
   return all;
 }
 
-void write_report(const std::vector<Run>& runs, double reach_percent, const fs::path& folder, const std::string& plot_program, const std::vector<Section>& more) {
+void write_report(const std::vector<Run>& runs, double reach_percent, const fs::path& folder, const std::string& plot_program,
+                  const std::vector<Section>& more) {
   std::error_code failure;
   fs::create_directories(folder, failure);
   if (failure)

@@ -234,23 +234,26 @@ void read_evaluations(const fs::path& folder, Run& run) {
   throw DataError("'" + folder.string() + "' is not a run: expected a folder with summary.json or metrics.jsonl, found " + found + ". " + hint);
 }
 
-/// Makes labels that occur twice different: by seed where that suffices, else by name, else by folder.
+std::string folder_name(const Run& run) { return fs::canonical(run.folder).filename().string(); }
+
+/// Makes labels that occur twice different: by seed where that suffices, else by name, else by the folder's name, else by its path.
 void tell_apart(std::vector<Run>& runs) {
   std::map<std::string, std::vector<Run*>> groups;
   for (Run& run : runs) groups[run.label].push_back(&run);
   for (auto& [label, group] : groups) {
     if (group.size() < 2) continue;
     std::set<std::optional<int64_t>> seeds;
-    std::set<std::string> names;
+    std::set<std::string> names, folders;
     for (const Run* run : group) {
       seeds.insert(run->seed);
       names.insert(run->name);
+      folders.insert(folder_name(*run));
     }
     for (Run* run : group) {
       if (seeds.size() == group.size() && !seeds.count(std::nullopt))
         run->label += ", seed " + std::to_string(*run->seed);
       else
-        run->label += " (" + (names.size() == group.size() ? run->name : run->folder.string()) + ")";
+        run->label += " (" + (names.size() == group.size() ? run->name : folders.size() == group.size() ? folder_name(*run) : run->folder.string()) + ")";
     }
   }
 }
@@ -272,6 +275,12 @@ Run read_run(const fs::path& folder) {
   if (has_metrics) read_metrics(folder / "metrics.jsonl", run);
   read_evaluations(folder / "eval", run);
   run.config = read_run_config(folder / "config.yaml");
+  if (!has_summary) {
+    if (!run.config.label.empty()) run.label = run.config.label;
+    run.encoding = run.config.encoding;
+    run.dataset = run.config.dataset;
+    run.seed = run.config.seed;
+  }
   run.method = run.label;
   run.diverged = run.diverged && run.state == "running";
   return run;

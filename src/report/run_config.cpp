@@ -86,6 +86,19 @@ std::optional<double> number(const ConfigNode& root, const std::vector<std::stri
   return node->scalar.empty() || *end != '\0' || !std::isfinite(value) ? std::nullopt : std::optional(value);
 }
 
+std::string scalar(const ConfigNode& root, const std::vector<std::string>& path) {
+  const ConfigNode* node = find(root, path);
+  return node && node->type == ConfigNode::Type::kScalar ? node->scalar : "";
+}
+
+/// As the training's summary labels encodings.
+std::string label_of(const RunConfig& config) {
+  if (config.encoding == "liere") return config.block_size ? "LieRE_" + std::to_string(*config.block_size) : "";
+  if (config.encoding == "rope_mixed") return "RoPE-Mixed";
+  if (config.encoding == "visionllama") return "VisionLLaMA";
+  return config.encoding == "rope" ? "RoPE" : config.encoding;
+}
+
 }  // namespace
 
 RunConfig read_run_config(const std::filesystem::path& path) {
@@ -101,13 +114,26 @@ RunConfig read_run_config(const std::filesystem::path& path) {
   if (const ConfigNode* reproduces = root.find("reproduces")) read_reproduces(*reproduces, config);
   if (const auto block = number(root, {"model", "position", "block_size"}); block && *block >= 1) config.block_size = std::llround(*block);
   config.data_fraction = number(root, {"data", "fraction"});
+  config.encoding = scalar(root, {"model", "position", "kind"});
+  config.dataset = scalar(root, {"data", "kind"});
+  if (const auto seed = number(root, {"seed"}); seed && *seed >= 0) config.seed = std::llround(*seed);
+  config.label = label_of(config);
   return config;
 }
 
 std::optional<std::string> table_name(const std::string& letter) {
-  static const char* names[] = {"Main results",      "Patch shuffling at evaluation", "Synthetic spatial task", "Sharing of generators",
-                                "Block size",        "Data efficiency",               "Compute efficiency",     "Model size and initialisation",
-                                "Larger pictures",   "Statistics",                    "Pictures",               "First version of the paper",
+  static const char* names[] = {"Main results",
+                                "Patch shuffling at evaluation",
+                                "Synthetic spatial task",
+                                "Sharing of generators",
+                                "Block size",
+                                "Data efficiency",
+                                "Compute efficiency",
+                                "Model size and initialisation",
+                                "Larger pictures",
+                                "Statistics",
+                                "Pictures",
+                                "First version of the paper",
                                 "Further checks"};
   if (letter.size() != 1 || letter[0] < 'A' || letter[0] > 'M') return std::nullopt;
   return names[letter[0] - 'A'];

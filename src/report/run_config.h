@@ -38,6 +38,9 @@ struct RunConfig {
   std::vector<std::string> left_out;  // entries that could not be read, each with its reason
   std::optional<int64_t> block_size;
   std::optional<double> data_fraction;
+  // What summary.json says too, for a run that has none yet:
+  std::string encoding, label, dataset;  // "liere", "LieRE_8", "cifar100"; empty where unknown
+  std::optional<int64_t> seed;
 };
 
 /// An empty one where the file is missing (older runs). Throws DataError where it is no YAML; an entry that is wrong is left out and said.

@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "report/groups.h"
 #include "report/notes.h"
+#include "report/palette.h"
 #include "report/sizes.h"
 #include "report/statistics.h"
 
@@ -146,12 +147,14 @@ Table make_size_table(const std::vector<Run>& runs) {
   table.header = {{"encoding"}, {"reading"}, {"positions"}};
   table.text_columns = 3;
   for (const Size& size : sizes) table.header.push_back({size_text(size)});
+  const auto colors = method_colors(runs);
   bool more = false;
   for (const Run& run : runs) {
     const std::vector<Manner> shown = manners(run);
     more |= shown.size() > 1;
     for (const Manner& manner : shown) {
       table.rows.push_back({run.label, manner.reading, manner.positions});
+      table.colors.push_back(colors.at(run.method));
       for (const Size& size : sizes) table.rows.back().push_back(top1_text(find_result(run, size, manner)));
     }
   }
@@ -212,6 +215,10 @@ std::string format_number(double value, int decimals) {
   char buffer[64];
   std::snprintf(buffer, sizeof buffer, "%.*f", decimals, value);
   return buffer;
+}
+
+std::string minus_signed(const std::string& number) {
+  return number.size() > 1 && number[0] == '-' ? std::string("\u2212").append(number, 1) : number;
 }
 
 std::string shell_word(const std::string& path) {

@@ -19,8 +19,9 @@ struct Table {
   std::vector<std::string> notes;  // what the figures mean, what is missing and how to make it
   // On a page only, one per row where not empty:
   std::vector<int> colors;                 // of the row's method (report/palette.h)
-  std::vector<std::string> pictures;       // its intervals, drawn: the last column
+  std::vector<std::string> pictures;       // its intervals, drawn, in a column of their own
   std::string picture_title;
+  size_t picture_column = 0;               // before which column; 0: behind the last
 
   bool is_text(size_t column) const { return column < text_columns || column + text_columns_at_end >= header.size(); }
 };
@@ -44,6 +45,8 @@ std::string csv(const Table& table);
 
 /// "99.1" with the given decimals, "-" for an unknown number.
 std::string format_number(double value, int decimals);
+/// A leading hyphen as a minus sign.
+std::string minus_signed(const std::string& number);
 /// `path` as one word of a shell command.
 std::string shell_word(const std::string& path);
 /// Characters (code points) of UTF-8 text.

@@ -10,7 +10,8 @@ std::string joined_header(const std::vector<std::string>& lines) {
   return text;
 }
 
-/// Characters that LaTeX would take for commands; signs outside of ASCII that are no letters as their commands. Others stand as UTF-8, which LaTeX reads since 2018.
+/// Characters that LaTeX would take for commands; signs outside of ASCII that are no letters as their commands. Others stand as UTF-8, which LaTeX
+/// reads since 2018.
 std::string escaped_for_latex(const std::string& text) {
   std::string result;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -50,13 +51,13 @@ std::string latex(const Table& table) {
   std::string columns, head;
   for (size_t i = 0; i < table.header.size(); ++i) {
     columns += table.is_text(i) ? "l" : "r";
-    head += (i ? " & " : "") + escaped_for_latex(joined_header(table.header[i]));
+    head.append(i ? " & " : "").append(escaped_for_latex(joined_header(table.header[i])));
   }
-  std::string result = "% needs \\usepackage{booktabs}\n\\begin{table}\n  \\centering\n  \\caption{" + escaped_for_latex(table.title) + "}\n  \\begin{tabular}{" + columns +
-                       "}\n    \\toprule\n    " + head + " \\\\\n    \\midrule\n";
+  std::string result = "% needs \\usepackage{booktabs}\n\\begin{table}\n  \\centering\n  \\caption{" + escaped_for_latex(table.title) +
+                       "}\n  \\begin{tabular}{" + columns + "}\n    \\toprule\n    " + head + " \\\\\n    \\midrule\n";
   for (const auto& row : table.rows) {
     std::string line;
-    for (size_t i = 0; i < row.size(); ++i) line += (i ? " & " : "") + escaped_for_latex(row[i]);
+    for (size_t i = 0; i < row.size(); ++i) line.append(i ? " & " : "").append(escaped_for_latex(row[i]));
     // A row that begins with a bracket would be read as the argument of the line end before it.
     result += "    " + std::string(line.starts_with("[") ? "{}" : "") + line + " \\\\\n";
   }
@@ -68,10 +69,10 @@ std::string latex(const Table& table) {
 std::string csv(const Table& table) {
   if (table.rows.empty()) return "";
   std::string result;
-  for (size_t i = 0; i < table.header.size(); ++i) result += (i ? "," : "") + csv_field(joined_header(table.header[i]));
+  for (size_t i = 0; i < table.header.size(); ++i) result.append(i ? "," : "").append(csv_field(joined_header(table.header[i])));
   result += "\r\n";
   for (const auto& row : table.rows) {
-    for (size_t i = 0; i < row.size(); ++i) result += (i ? "," : "") + csv_field(row[i]);
+    for (size_t i = 0; i < row.size(); ++i) result.append(i ? "," : "").append(csv_field(row[i]));
     result += "\r\n";
   }
   return result;

@@ -97,4 +97,25 @@ inline fs::path make_run(const fs::path& folder, const std::string& label, doubl
   return folder;
 }
 
+/// config.yaml with these entries of `reproduces` (YAML flow maps).
+inline void put_config(const fs::path& folder, const std::vector<std::string>& reproduces, const std::string& more = "") {
+  std::string text = more + "reproduces:\n";
+  for (const std::string& entry : reproduces) text += "  - " + entry + "\n";
+  put(folder / "config.yaml", text);
+}
+
+/// eval/accuracy of samples that are right where `right` says so, all of class sample % 4.
+inline void put_samples(const fs::path& folder, const std::vector<bool>& right, int64_t step = 300) {
+  std::string text = "sample,view,label,loss,brier,class_1,probability_1,class_2,probability_2\r\n";
+  double correct = 0;
+  for (size_t i = 0; i < right.size(); ++i) {
+    const size_t label = i % 4;
+    text += std::to_string(i) + ",0," + std::to_string(label) + ",0.5,0.1," + std::to_string(right[i] ? label : (label + 1) % 4) + ",0.9,0,0.1\r\n";
+    correct += right[i];
+  }
+  put(folder / "eval/accuracy/samples.csv", text);
+  const double top1 = 100 * correct / static_cast<double>(right.size());
+  put(folder / "eval/accuracy/eval.json", json{{"test", "accuracy"}, {"step", step}, {"samples", right.size()}, {"top1", top1}, {"loss", 1.5}, {"top1_interval", {top1 - 1, top1 + 1}}}.dump());
+}
+
 }  // namespace liere::test
