@@ -142,7 +142,7 @@ std::vector<Table> paper_tables(const std::vector<PaperCell>& cells) {
   std::vector<Table> tables;
   for (const auto& [letter, of_letter] : letters) {
     Table table;
-    table.title = "Table " + letter + ": " + table_name(letter).value_or("");
+    table.title = "Table " + letter + ": " + paper_table(letter).value_or("");
     table.text_columns = 3;
     table.text_columns_at_end = 1;
     table.header = {{"row"},        {"column"}, {"figure"}, {"ours", "[95 % interval]"}, {"seeds"}, {"paper", "[95 % interval]"},

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/check.h"
+#include "core/reproduces.h"
 
 namespace liere::sweep {
 
@@ -148,16 +149,20 @@ bool applies(const ConfigNode& entry, const std::map<std::string, std::string>& 
   });
 }
 
-/// The point's entries as the override reproduces=[..]; "" where there are none.
+ConfigNode without_where(ConfigNode entry) {
+  std::erase_if(entry.entries, [](const auto& field) { return field.first == "where"; });
+  return entry;
+}
+
+/// The point's entries as the override reproduces=[..]: a sweep that says what it reproduces says all of it, and its configurations' entries do not hold for
+/// other points. "" where the sweep says nothing.
 std::string expectation(const SweepFile& file, const std::map<std::string, std::string>& at) {
+  if (file.reproduces.empty()) return "";
   ConfigNode list;
   list.type = Type::kSequence;
-  for (auto entry : file.reproduces) {
-    if (!applies(entry, at)) continue;
-    std::erase_if(entry.entries, [](const auto& field) { return field.first == "where"; });
-    list.items.push_back(entry);
-  }
-  return list.items.empty() ? "" : "reproduces=" + flow_text(list);
+  for (const auto& entry : file.reproduces)
+    if (applies(entry, at)) list.items.push_back(without_where(entry));
+  return "reproduces=" + flow_text(list);
 }
 
 Point make_point(const SweepFile& file, const std::vector<const AxisValue*>& values) {
@@ -233,6 +238,7 @@ SweepFile read_sweep(const fs::path& path) {
   for (const auto& entry : file.reproduces) {
     if (entry.type != Type::kMap) fail(entry, "reproduces: expected {where: .., table: ..}.");
     check_where(file, entry);
+    read_paper_entry(without_where(entry));  // throws
   }
   if (given.tune.type != Type::kNull) {
     TuneFields tune;

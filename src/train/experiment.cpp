@@ -5,6 +5,7 @@
 #include "core/check.h"
 #include "core/control_group.h"
 #include "core/log.h"
+#include "core/reproduces.h"
 #include "data/datasets/factory.h"
 #include "models/kernels/fused_attention.h"
 #include "train/device.h"
@@ -113,6 +114,7 @@ Experiment load_experiment(const std::string& config_name, const std::vector<std
   experiment.node = load_config(path, overrides);
   experiment.name = path.stem().string();
   decode(experiment.node, experiment.config);
+  read_reproduces(experiment.config.reproduces);  // throws where an entry is wrong
   resolve(experiment.config);
   if (experiment.config.eval.weights == EvalWeights::kEma && !experiment.config.ema.decay)
     throw ConfigError("eval.weights is ema, but no average is kept: set ema.decay (0.9999, say), or eval.weights=raw.");
