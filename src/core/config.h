@@ -58,6 +58,15 @@ ConfigNode load_config(const std::filesystem::path& path, const std::vector<std:
 /// The overrides alone, on a map that is already there.
 void apply_overrides(ConfigNode& root, const std::vector<std::string>& overrides);
 
+/// Values that go with a key (`compat: liere_release`): they stand where the key stands, above what its file inherits and below what the file, or for a key on
+/// the command line the other overrides, say beside it.
+struct ConfigPreset {
+  std::string key;
+  ConfigNode values;  // a map; its origins name the preset
+};
+/// As load_config, with `preset.values` wherever `preset.key` stands.
+ConfigNode load_config(const std::filesystem::path& path, const std::vector<std::string>& overrides, const ConfigPreset& preset);
+
 /// A config by name: the path itself, else ./configs/NAME, else the installed share folder beside the executable; ".yaml" may be left out.
 /// Throws ConfigError that lists where it looked and the nearest name.
 std::filesystem::path find_config(const std::string& name);

@@ -47,7 +47,7 @@ std::optional<ConfigNode> take_base(ConfigNode& file) {
   return base;
 }
 
-ConfigNode read_with_base(const fs::path& path, std::vector<fs::path>& chain) {
+ConfigNode read_with_base(const fs::path& path, std::vector<fs::path>& chain, const ConfigPreset& preset) {
   std::string text;
   try {
     text = read_file(path, kMaxConfigBytes);
@@ -56,7 +56,13 @@ ConfigNode read_with_base(const fs::path& path, std::vector<fs::path>& chain) {
   }
   ConfigNode file = parse_config(text, path.string());
   const auto base = take_base(file);
-  if (!base) return file;
+  const bool has_preset = !preset.key.empty() && file.find(preset.key);
+  if (!base) {
+    if (!has_preset) return file;
+    ConfigNode root = preset.values;
+    merge(root, std::move(file));
+    return root;
+  }
   chain.push_back(path);
   const fs::path base_path = (path.parent_path() / base->scalar).lexically_normal();
   if (!fs::exists(base_path))
@@ -68,7 +74,8 @@ ConfigNode read_with_base(const fs::path& path, std::vector<fs::path>& chain) {
     for (size_t j = i; j < chain.size(); ++j) circle += chain[j].string() + " -> ";
     fail(base->origin, "base files inherit from each other in a circle: " + circle + base_path.string() + ".");
   }
-  ConfigNode root = read_with_base(base_path, chain);
+  ConfigNode root = read_with_base(base_path, chain, preset);
+  if (has_preset) merge(root, preset.values);
   merge(root, std::move(file));
   return root;
 }
@@ -123,6 +130,13 @@ ConfigNode parse_override(const std::string& text) {
   return node;
 }
 
+ConfigNode merged_overrides(const std::vector<std::string>& overrides) {
+  ConfigNode given;
+  given.type = Type::kMap;
+  for (const std::string& text : overrides) merge(given, parse_override(text));
+  return given;
+}
+
 fs::path executable_folder() {
   std::error_code error;
   const fs::path executable = fs::read_symlink("/proc/self/exe", error);
@@ -140,19 +154,17 @@ void collect_names(const fs::path& folder, std::set<std::string>& names) {
 
 }  // namespace
 
-ConfigNode load_config(const fs::path& path, const std::vector<std::string>& overrides) {
+ConfigNode load_config(const fs::path& path, const std::vector<std::string>& overrides) { return load_config(path, overrides, {}); }
+
+ConfigNode load_config(const fs::path& path, const std::vector<std::string>& overrides, const ConfigPreset& preset) {
   std::vector<fs::path> chain;
-  ConfigNode root = read_with_base(path, chain);
-  apply_overrides(root, overrides);
+  ConfigNode root = read_with_base(path, chain, preset), given = merged_overrides(overrides);
+  if (!preset.key.empty() && given.find(preset.key)) merge(root, preset.values);
+  merge(root, std::move(given));
   return root;
 }
 
-void apply_overrides(ConfigNode& root, const std::vector<std::string>& overrides) {
-  ConfigNode given;
-  given.type = Type::kMap;
-  for (const std::string& text : overrides) merge(given, parse_override(text));
-  merge(root, std::move(given));
-}
+void apply_overrides(ConfigNode& root, const std::vector<std::string>& overrides) { merge(root, merged_overrides(overrides)); }
 
 fs::path find_config(const std::string& name) {
   std::vector<fs::path> folders = {"", "configs"};

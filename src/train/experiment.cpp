@@ -92,6 +92,40 @@ int local_device(const ExperimentConfig& config, const Place& place) {
   return state.built && state.devices > 0 ? device_of(place, state.devices, config.distributed.share_device) : 0;
 }
 
+ConfigNode load_with_compat(const std::filesystem::path& path, const std::vector<std::string>& overrides) {
+  const auto root = load_config(path, overrides);
+  const auto preset = compat_preset(root);
+  return preset.values.entries.empty() ? root : load_config(path, overrides, preset);
+}
+
+/// What is computed, but for the seed and where a start's weights lie.
+std::vector<std::string> method_lines(const ExperimentConfig& config) {
+  auto lines = identity_lines(config);
+  std::erase_if(lines, [](const std::string& line) { return line.starts_with("seed=") || line.starts_with("init.checkpoint="); });
+  return lines;
+}
+
+/// The entries of `reproduces` hold for the configuration that states them: one that is inherited, or changed on the command line beside its seed, is another
+/// experiment, and a report must not hold it against the paper's cell. Entries on the command line itself hold.
+void keep_own_entries(Experiment& experiment, const std::filesystem::path& path, const std::vector<std::string>& overrides) {
+  const auto& origin = experiment.config.reproduces.origin;
+  if (experiment.config.reproduces.items.empty() || origin.line == 0 || origin.source.starts_with("command line")) return;
+  std::string reason;
+  if (origin.source != path.string()) reason = "they are of " + origin.source;
+  if (reason.empty() && !overrides.empty()) {
+    ExperimentConfig stated;
+    auto compat = overrides;  // the release's own computation is what the paper's figures come from
+    std::erase_if(compat, [](const std::string& text) { return !text.starts_with("compat="); });
+    decode(load_with_compat(path, compat), stated);
+    resolve(stated);
+    const auto changed = compare_identity(method_lines(experiment.config), method_lines(stated));
+    if (!changed.empty()) reason = "the command line makes another experiment of it (" + changed.front() + ")";
+  }
+  if (reason.empty()) return;
+  log_info("the paper's figures in reproduces are left out: " + reason);
+  experiment.config.reproduces = {};
+}
+
 }  // namespace
 
 void resolve(ExperimentConfig& config) {
@@ -111,11 +145,12 @@ Experiment load_experiment(const std::string& config_name, const std::vector<std
   // Not in one braced list. Experiment{{}, load_config(..)}: where a later entry throws, GCC 12 destroys a nested aggregate that has default member initialisers
   // twice if it was given by braces, {} included (copies and prvalues such as ExperimentConfig{} are safe).
   Experiment experiment;
-  experiment.node = load_config(path, overrides);
+  experiment.node = load_with_compat(path, overrides);
   experiment.name = path.stem().string();
   decode(experiment.node, experiment.config);
   read_reproduces(experiment.config.reproduces);  // throws where an entry is wrong
   resolve(experiment.config);
+  keep_own_entries(experiment, path, overrides);
   if (experiment.config.eval.weights == EvalWeights::kEma && !experiment.config.ema.decay)
     throw ConfigError("eval.weights is ema, but no average is kept: set ema.decay (0.9999, say), or eval.weights=raw.");
   if (experiment.config.output.empty()) experiment.config.output = "runs/" + experiment.name + "_seed" + std::to_string(experiment.config.seed);

@@ -9,6 +9,7 @@
 #include "data/mixup.h"
 #include "launch/place.h"
 #include "models/config.h"
+#include "train/compat.h"
 #include "train/device.h"
 #include "train/distributed.h"
 #include "train/ema.h"
@@ -138,6 +139,7 @@ template <class V> void fields(V& v, LogConfig& c) {
 struct ExperimentConfig {
   uint64_t seed = 0;
   std::string output;
+  Compat compat = Compat::kNone;
   ConfigNode reproduces;
   DeviceKind device = DeviceKind::kAuto;
   std::optional<int64_t> threads;
@@ -162,7 +164,8 @@ struct ExperimentConfig {
 template <class V> void fields(V& v, ExperimentConfig& c) {
   v("seed", c.seed, "seed of everything drawn: initial values, order, augmentation, dropout");
   v("output", c.output, "run folder (default: runs/<config>_seed<seed>)", not_identity());
-  v("reproduces", c.reproduces, "what this configuration reproduces and the value expected; kept for the reader", not_identity());
+  v("compat", c.compat, "liere_release sets the keys that compute what the paper's released code computes, where it differs from the paper (docs/reproduce.md lists them); keys beside it and below win", not_identity());
+  v("reproduces", c.reproduces, "cells of the paper's tables with the figures to expect, for liere-report (docs/reports.md)", not_identity());
   v("device", c.device, "auto (CUDA when it can be used), cpu or cuda", not_identity());
   v("threads", c.threads, "compute threads on the CPU (default: all processors this process may use)", between(1, 1024).not_identity());
   v("deterministic", c.deterministic, "refuse operations that have no deterministic form on the device (on the CPU all have one)", not_identity());
