@@ -97,7 +97,18 @@ void check_position(const VitConfig& c, const VisionLlamaConfig&) {
 void check_position(const VitConfig&, const AbsoluteConfig&) {}
 void check_position(const VitConfig&, const NoPositionConfig&) {}
 
+std::string label(const LiereConfig& p) { return "LieRE_" + std::to_string(p.block_size); }
+std::string label(const RopeMixedConfig&) { return "RoPE-Mixed"; }
+std::string label(const VisionLlamaConfig&) { return "VisionLLaMA"; }
+std::string label(const RopeConfig&) { return "RoPE"; }
+std::string label(const AbsoluteConfig&) { return "absolute"; }
+std::string label(const NoPositionConfig&) { return "none"; }
+
 }  // namespace
+
+std::string encoding_label(const PositionConfig& position) {
+  return std::visit([](const auto& p) { return label(p); }, position);
+}
 
 void VitConfig::resolve() {
   resolve_sizes(*this);

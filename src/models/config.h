@@ -60,6 +60,9 @@ struct LiereConfig {
 };
 using PositionConfig = std::variant<LiereConfig, RopeMixedConfig, VisionLlamaConfig, RopeConfig, AbsoluteConfig, NoPositionConfig>;
 
+/// "LieRE_8", "RoPE-Mixed", "absolute", ...: how tables call the encoding.
+std::string encoding_label(const PositionConfig& position);
+
 namespace position_field {
 constexpr auto kShare = "share the learned parameters over nothing, layers, heads or both";
 constexpr auto kInitScale = "learned parameters start in U[0, init_scale)";

@@ -1,6 +1,7 @@
 #include "models/token_grid.h"
 
 #include "core/check.h"
+#include "models/axis_position.h"
 
 namespace liere {
 
@@ -9,19 +10,6 @@ int64_t TokenGrid::tokens() const {
   for (const int64_t m : now) product *= m;
   return product;
 }
-
-namespace {
-
-double axis_position(const TokenGrid& grid, int64_t axis, int64_t i, PositionRule rule) {
-  const int64_t now = grid.now[axis], trained = grid.trained[axis];
-  if (rule == PositionRule::kIndex) return static_cast<double>(i);
-  if (rule == PositionRule::kPhysical) return (static_cast<double>(i) + 0.5) / static_cast<double>(now) * grid.extent[axis];
-  if (now == 1) return 0;
-  const double extent = rule == PositionRule::kFixed ? 1.0 : static_cast<double>(now) / static_cast<double>(trained);
-  return static_cast<double>(i) * extent / static_cast<double>(now - 1);
-}
-
-}  // namespace
 
 torch::Tensor grid_positions(const TokenGrid& grid, PositionRule rule, torch::Dtype dtype) {
   if (grid.trained.size() != grid.now.size())
@@ -36,7 +24,7 @@ torch::Tensor grid_positions(const TokenGrid& grid, PositionRule rule, torch::Dt
   for (int64_t axis = axes - 1; axis >= 0; --axis) {
     const int64_t now = grid.now[axis];
     for (int64_t token = 0; token < grid.tokens(); ++token)
-      out[token * axes + axis] = axis_position(grid, axis, token / inner % now, rule);
+      out[token * axes + axis] = axis_position(rule, token / inner % now, now, grid.trained[axis], rule == PositionRule::kPhysical ? grid.extent[axis] : 0);
     inner *= now;
   }
   return positions_Nn.to(dtype);

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -20,23 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr auto kFormat = "liere-1";
-constexpr auto kHeaderDigestKey = "xxh3.header";
-const std::string kZeroDigest(16, '0');
-
-std::string hex_digest(const void* data, size_t size) {
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(XXH3_64bits(data, size)));
-  return text;
-}
-
-/// Where the header's own digest stands in the header, after `"xxh3.header":"`.
-size_t header_digest_position(const std::string& header) {
-  const std::string key = std::string("\"") + kHeaderDigestKey + "\":\"";
-  const auto at = header.find(key);
-  return at == std::string::npos ? at : at + key.size();
-}
-
 json to_json(const Classification& c) { return {{"count", c.count}, {"correct1", c.correct1}, {"correct5", c.correct5}, {"loss_sum", c.loss_sum}}; }
 Classification classification_of(const json& object) {
   return {object.at("count").get<int64_t>(), object.at("correct1").get<int64_t>(), object.at("correct5").get<int64_t>(), object.at("loss_sum").get<double>()};
@@ -48,7 +30,7 @@ std::map<std::string, std::string> metadata_of(const CheckpointInfo& info, const
   json evaluated = to_json(s.evaluated.views);
   if (s.evaluated.several_views()) evaluated.update({{"views_per_sample", s.evaluated.views_per_sample}, {"videos", to_json(s.evaluated.samples)}});
   const json training_loss = {{"sum", s.loss_sum}, {"count", s.loss_count}};
-  return {{"format", kFormat},
+  return {{"format", kCheckpointFormat},
           {"step", std::to_string(s.step)},
           {"epoch", std::to_string(s.epoch)},
           {"samples", std::to_string(s.samples)},
@@ -66,7 +48,7 @@ std::map<std::string, std::string> metadata_of(const CheckpointInfo& info, const
           {"name", info.name},
           {"threads", std::to_string(info.threads)},
           {"xxh3", digests.dump()},
-          {kHeaderDigestKey, kZeroDigest}};
+          {kHeaderDigestKey, kNoDigest}};
 }
 
 CheckpointInfo info_of(const std::map<std::string, std::string>& metadata) {
@@ -128,9 +110,7 @@ void remove_older(const std::vector<fs::path>& newest_first, int64_t keep, const
 void write_checkpoint(const fs::path& path, const std::vector<safetensors::TensorView>& tensors, const CheckpointInfo& info, const FolderLock* lock) {
   json digests = json::object();
   for (const auto& tensor : tensors) digests[tensor.name] = hex_digest(tensor.data.data(), tensor.data.size());
-  auto header = safetensors::header(tensors, metadata_of(info, digests));
-  const auto digest = hex_digest(header.data(), header.size());
-  header.replace(header_digest_position(header), digest.size(), digest);
+  const auto header = with_header_digest(safetensors::header(tensors, metadata_of(info, digests)));
   std::error_code error;
   fs::create_directories(path.parent_path(), error);
   if (error) throw CheckpointError("cannot create " + path.parent_path().string() + ": " + error.message() + ". Choose another output folder.");
@@ -143,27 +123,6 @@ void write_checkpoint(const fs::path& path, const std::vector<safetensors::Tenso
 std::string text_of(const CheckpointInfo& info) { return json(metadata_of(info, json::object())).dump(); }
 
 CheckpointInfo info_of_text(const std::string& text) { return info_of(json::parse(text).get<std::map<std::string, std::string>>()); }
-
-void verify_checkpoint(const safetensors::File& file, const fs::path& path) {
-  const auto& metadata = file.metadata();
-  if (const auto format = metadata.find("format"); format == metadata.end() || format->second != kFormat)
-    throw CheckpointError(path.string() + ": expected a checkpoint of format " + kFormat + ", found " +
-                          (format == metadata.end() ? "no format entry" : "'" + format->second + "'") + ". Only files written by liere-train can be resumed or evaluated.");
-  const auto stored = file.header_bytes();
-  std::string header(reinterpret_cast<const char*>(stored.data()), stored.size());
-  const auto at = header_digest_position(header);
-  if (at == std::string::npos || at + kZeroDigest.size() > header.size()) throw CheckpointError(path.string() + ": the header's digest is missing. The file is damaged; use another checkpoint.");
-  const auto expected = header.substr(at, kZeroDigest.size());
-  header.replace(at, kZeroDigest.size(), kZeroDigest);
-  if (hex_digest(header.data(), header.size()) != expected) throw CheckpointError(path.string() + ": the header's digest does not match. The file is damaged; use another checkpoint.");
-  const auto listed = metadata.find("xxh3");
-  const auto digests = json::parse(listed == metadata.end() ? "" : listed->second, nullptr, /*allow_exceptions=*/false);
-  for (const auto& [name, tensor] : file.tensors()) {
-    const auto data = file.data(name);
-    if (!digests.contains(name) || digests.at(name) != hex_digest(data.data(), data.size()))
-      throw CheckpointError(path.string() + ": the digest of tensor '" + name + "' does not match. The file is damaged; use another checkpoint.");
-  }
-}
 
 CheckpointInfo verified_info(const safetensors::File& file, const fs::path& path) {
   verify_checkpoint(file, path);
@@ -183,33 +142,6 @@ fs::path checkpoint_path(const fs::path& run, int64_t step) {
 }
 
 fs::path best_checkpoint_path(const fs::path& run) { return run / "checkpoints" / "best.safetensors"; }
-
-std::vector<fs::path> list_checkpoints(const fs::path& run) {
-  std::vector<fs::path> paths;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(run / "checkpoints", error)) {
-    const auto name = entry.path().filename().string();
-    if (name.starts_with("step-") && name.ends_with(".safetensors")) paths.push_back(entry.path());
-  }
-  std::sort(paths.rbegin(), paths.rend());
-  return paths;
-}
-
-std::optional<fs::path> newest_valid_checkpoint(const fs::path& run) {
-  const auto paths = list_checkpoints(run);
-  for (const auto& path : paths) {
-    try {
-      verify_checkpoint(safetensors::File::open(path), path);
-      if (path != paths.front()) log_warning("using " + path.string() + " instead of " + paths.front().string() + ".");
-      return path;
-    } catch (const CheckpointError& error) {
-      log_warning(error.what());
-    }
-  }
-  if (paths.empty()) return std::nullopt;
-  throw CheckpointError("none of the " + std::to_string(paths.size()) + " checkpoints in " + (run / "checkpoints").string() +
-                        " is usable (see the warnings above). Restore one from a backup, or start anew with --force.");
-}
 
 void publish_best(const fs::path& run, const fs::path& path, const FolderLock* lock) {
   const auto best = best_checkpoint_path(run);

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/checkpoint_format.h"
 #include "core/safetensors.h"
 #include "train/metrics.h"
 
@@ -50,8 +51,6 @@ struct CheckpointInfo {
 void write_checkpoint(const std::filesystem::path& path, const std::vector<safetensors::TensorView>& tensors, const CheckpointInfo& info,
                       const FolderLock* lock = nullptr);
 
-/// Format, header digest and the digest of every tensor. Throws CheckpointError naming the path and the tensor.
-void verify_checkpoint(const safetensors::File& file, const std::filesystem::path& path);
 /// Verifies and reads.
 CheckpointInfo verified_info(const safetensors::File& file, const std::filesystem::path& path);
 CheckpointInfo read_checkpoint_info(const std::filesystem::path& path);
@@ -63,13 +62,6 @@ CheckpointInfo info_of_text(const std::string& text);
 /// RUN/checkpoints/step-NNNNNNNN.safetensors
 std::filesystem::path checkpoint_path(const std::filesystem::path& run, int64_t step);
 std::filesystem::path best_checkpoint_path(const std::filesystem::path& run);
-
-/// Step checkpoints of a run folder, newest first.
-std::vector<std::filesystem::path> list_checkpoints(const std::filesystem::path& run);
-
-/// The newest checkpoint that verifies; damaged ones are warned about, with the one used instead. nullopt when there is none at all; CheckpointError when
-/// there are some but none is usable.
-std::optional<std::filesystem::path> newest_valid_checkpoint(const std::filesystem::path& run);
 
 /// Makes checkpoints/best.safetensors the same file as `path` (a hard link, or a copy where links do not exist), atomically.
 void publish_best(const std::filesystem::path& run, const std::filesystem::path& path, const FolderLock* lock = nullptr);

@@ -180,18 +180,6 @@ std::optional<PositionRule> position_rule(const PositionConfig& position) {
       position);
 }
 
-std::string encoding_label(const PositionConfig& position) {
-  return std::visit(Overloaded{
-                        [](const LiereConfig& c) { return "LieRE_" + std::to_string(c.block_size); },
-                        [](const RopeMixedConfig&) { return std::string("RoPE-Mixed"); },
-                        [](const VisionLlamaConfig&) { return std::string("VisionLLaMA"); },
-                        [](const RopeConfig&) { return std::string("RoPE"); },
-                        [](const AbsoluteConfig&) { return std::string("absolute"); },
-                        [](const NoPositionConfig&) { return std::string("none"); },
-                    },
-                    position);
-}
-
 torch::Device open_device(const ExperimentConfig& config, const Place& place) {
   set_log_rank(place.rank);
   share_processors(place.local_size, place.local_processors);

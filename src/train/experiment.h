@@ -203,8 +203,6 @@ void resolve(ExperimentConfig& config);
 /// docs/configs.md: every key with type, default, range and meaning.
 std::string config_reference();
 
-/// "LieRE_8", "RoPE-Mixed", "absolute", ...: how tables call the encoding.
-std::string encoding_label(const PositionConfig& position);
 /// The rule that gives tokens their positions; nullopt for encodings without positions (none, absolute, rope).
 std::optional<PositionRule> position_rule(const PositionConfig& position);
 /// What a sample is called in the plural: "images", "videos".
