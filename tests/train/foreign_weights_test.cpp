@@ -24,7 +24,7 @@ torch::Tensor read(const fs::path& path, const std::string& name) {
   const auto file = safetensors::File::open(path);
   const auto& info = file.info(name);
   const auto dtype = info.dtype == safetensors::Dtype::kF16 ? torch::kFloat16 : info.dtype == safetensors::Dtype::kF64 ? torch::kFloat64 : torch::kFloat32;
-  return torch::from_blob(const_cast<std::byte*>(file.data(name).data()), info.shape, dtype).to(torch::kFloat64);
+  return torch::from_blob(const_cast<std::byte*>(file.data(name).data()), info.shape, dtype).clone().to(torch::kFloat64);
 }
 
 void write(const fs::path& path, const std::vector<std::pair<std::string, torch::Tensor>>& tensors) {
@@ -40,7 +40,7 @@ void write(const fs::path& path, const std::vector<std::pair<std::string, torch:
 /// The model that tests/golden/make_timm.py makes.
 VitConfig timm_config(std::vector<int64_t> input_size, std::vector<int64_t> patch, bool qkv_bias, double eps) {
   VitConfig config;
-  config.preset = ModelPreset::kCustom;
+  config.preset = Preset::kCustom;
   config.input_size = std::move(input_size);
   config.patch = std::move(patch);
   config.width = 64;
