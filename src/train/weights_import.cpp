@@ -146,7 +146,7 @@ class Import {
 
   /// Another program's model must be the one that was built here: its blocks have to fit, and what makes another function of them is said.
   void check_foreign() {
-    const auto blocks = std::count_if(result_.loaded.begin(), result_.loaded.end(), [](const std::string& name) { return name.starts_with("block."); });
+    const auto blocks = std::count_if(result_.loaded.begin(), result_.loaded.end(), [](const std::string& name) { return name.ends_with("attention.qkv.weight"); });
     if (blocks == 0) throw CheckpointError(result_.file + ", with the names of " + result_.program + ", has no transformer block of this model's shape:\n" + describe_import(result_));
     const auto& config = model_.config();
     auto& remarks = result_.remarks;
