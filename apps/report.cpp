@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
   std::vector<std::filesystem::path> folders;
   std::string output, json_path;
   double reach = 90;
-  bool each_run = false;
+  bool each_run = false, publish = false;
   CLI::App app("Tables and pictures of training runs, from their folders alone.", "liere-report");
   app.footer(
       "Example:\n  liere-report runs/arrows_rope_mixed runs/arrows_liere_8 --output report\n\n"
@@ -29,6 +29,7 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::Range(0.0, 100.0));
   app.add_flag("--runs", each_run, "print a second table with each run by itself, where seeds were put together");
+  app.add_flag("--publish", publish, "make the folder of --output fit for a repository: page, Markdown, CSV and PNG alone, run folders named without the path to them");
   if (argc == 1) {
     std::fputs(app.help().c_str(), stderr);
     return static_cast<int>(liere::ExitCode::kConfiguration);
@@ -39,12 +40,13 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : static_cast<int>(liere::ExitCode::kConfiguration);
   }
   return liere::run_command([&] {
-    const auto runs = liere::report::read_runs(folders);
+    if (publish && output.empty()) throw liere::ConfigError("--publish is about the report's folder: name it with --output.");
+    const auto runs = liere::report::read_runs(folders, publish ? liere::report::FolderNames::kBelowCommonFolder : liere::report::FolderNames::kAsGiven);
     std::fputs(text(liere::report::find(runs, reach), each_run).c_str(), stdout);
     std::fflush(stdout);
     if (!json_path.empty()) liere::write_file_atomically(json_path, liere::report::json_text(runs, reach));
     if (output.empty()) return 0;
-    liere::report::write_report(runs, reach, output);
+    liere::report::write_report(runs, reach, output, "gnuplot", {}, publish ? liere::report::Files::kToPublish : liere::report::Files::kAll);
     liere::log_info("Report: " + (std::filesystem::path(output) / "report.html").string());
     return 0;
   });
