@@ -18,6 +18,7 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"models", {"models", "core"}},
     {"report", {"report", "core"}},
     {"sweep", {"sweep", "core"}},
+    {"status", {"status", "report", "sweep", "core"}},
     {"train", {"train", "launch", "models", "data", "core"}},
     {"bench", {"bench", "train", "launch", "models", "data", "core"}},
 };
