@@ -22,13 +22,6 @@ std::string p_text(double p) {
   return buffer;
 }
 
-std::string conclusion(const Comparison& comparison) {
-  if (comparison.seeds.size() == 1) return "two runs, not two methods";
-  if (!comparison.flips) return "two seeds: too few for a test";
-  if (*comparison.p_holm <= 0.05) return "a difference (p \u2264 0.05, Holm)";
-  return comparison.flips->smallest_p > 0.05 ? "not shown: " + std::to_string(comparison.seeds.size()) + " seeds cannot show it" : "not shown";
-}
-
 void add_notes(const std::vector<Comparison>& comparisons, Table& table) {
   const auto any = [&comparisons](const auto& holds) { return std::any_of(comparisons.begin(), comparisons.end(), holds); };
   table.notes.push_back("Difference: second minus first, points of top-1 at the end of training, mean over the seeds that both have.");
@@ -60,6 +53,13 @@ void add_notes(const std::vector<Comparison>& comparisons, Table& table) {
 }
 
 }  // namespace
+
+std::string conclusion(const Comparison& comparison) {
+  if (comparison.seeds.size() == 1) return "two runs, not two methods";
+  if (!comparison.flips) return "two seeds: too few for a test";
+  if (*comparison.p_holm <= 0.05) return "a difference (p \u2264 0.05, Holm)";
+  return comparison.flips->smallest_p > 0.05 ? "not shown: " + std::to_string(comparison.seeds.size()) + " seeds cannot show it" : "not shown";
+}
 
 Table differences_table(const std::vector<Comparison>& comparisons) {
   Table table;

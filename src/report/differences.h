@@ -8,6 +8,9 @@
 
 namespace liere::report {
 
+/// What may be concluded, in words: "two runs, not two methods", "not shown: three seeds cannot show it".
+std::string conclusion(const Comparison& comparison);
+
 /// One row per comparison; no rows without comparisons.
 Table differences_table(const std::vector<Comparison>& comparisons);
 

@@ -27,7 +27,7 @@ std::string mark(const Group& group, const std::vector<Group>& groups) {
     return percent;
   }
   if (first.epochs && shared_by([](const Run& run) { return run.epochs; }) == 1) return " (" + std::to_string(*first.epochs) + " epochs)";
-  return " (" + first.folder.lexically_normal().string() + ")";
+  return " (" + first.shown_folder + ")";
 }
 
 }  // namespace

@@ -71,7 +71,7 @@ void add_missing(const std::vector<Run>& runs, const std::string& test, const st
     for (const Run* run : without) labels.push_back(run->label);
     note += " of " + joined(labels);
   }
-  note += ". Make it with: liere-eval --checkpoint " + shell_word(without[0]->folder.string()) + " --test " + test;
+  note += ". Make it with: liere-eval --checkpoint " + shell_word(without[0]->shown_folder) + " --test " + test;
   notes.push_back(note + (without.size() > 1 ? " (and so for each)" : ""));
 }
 

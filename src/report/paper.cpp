@@ -99,7 +99,7 @@ std::string missing(const PaperCell& cell) {
   if (cell.figure == Figure::kEpochsFactor)
     return cell.group.label + ": no finished run of the absolute encoding with as many epochs is among the runs, or its accuracy was not reached.";
   if (test == "accuracy" || test == "shuffle" || test == "shuffle-frames" || test == "resolution")
-    return cell.group.label + ": make it with liere-eval --checkpoint " + shell_word(run.folder.string()) + " --test " + test +
+    return cell.group.label + ": make it with liere-eval --checkpoint " + shell_word(run.shown_folder) + " --test " + test +
            (test == "resolution" ? " eval.sizes=[" + std::to_string(*cell.entry.size) + "]" : "") + ".";
   return cell.group.label + ": the test '" + test + "' is none that a report reads.";
 }
@@ -152,6 +152,20 @@ std::string verdict(const Estimate& ours, double paper, const std::optional<Inte
   if (ours.interval && ours.interval->low <= paper && paper <= ours.interval->high) return "within our interval";
   if (!ours.interval && format_number(ours.mean, places) == format_number(paper, places)) return "equal";
   return ours.mean > paper ? "above" : "below";
+}
+
+const char* figure_key(Figure figure) {
+  switch (figure) {
+    case Figure::kTop1:
+      return "top1";
+    case Figure::kLoss:
+      return "loss";
+    case Figure::kRelativeDrop:
+      return "relative_drop";
+    case Figure::kEpochsFactor:
+      return "epochs_factor";
+  }
+  return "";
 }
 
 std::vector<PaperCell> paper_cells(const std::vector<Run>& runs, const Estimates& estimates) {

@@ -19,6 +19,9 @@ namespace liere::report {
 
 enum class Figure { kTop1, kLoss, kRelativeDrop, kEpochsFactor };
 
+/// "top1", "loss", "relative_drop", "epochs_factor": the key of the entry that gives the figure.
+const char* figure_key(Figure figure);
+
 struct PaperCell {
   PaperEntry entry;
   Figure figure = Figure::kTop1;

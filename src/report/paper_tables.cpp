@@ -40,7 +40,7 @@ std::string difference(const PaperCell& cell) {
 /// What the group is called behind its method: "50 % of the data, 3 seeds", or its folder.
 std::string group_mark(const Group& group) {
   const size_t open = group.label.find(" ("), close = group.label.find(')', open);
-  return open == std::string::npos || close == std::string::npos ? group.runs.front()->folder.lexically_normal().string()
+  return open == std::string::npos || close == std::string::npos ? group.runs.front()->shown_folder
                                                                  : group.label.substr(open + 2, close - open - 2);
 }
 

@@ -4,7 +4,9 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "report/differences.h"
 #include "report/groups.h"
+#include "report/paper.h"
 #include "report/sizes.h"
 #include "report/statistics.h"
 #include "report/table.h"
@@ -33,7 +35,7 @@ std::vector<ResolutionResult> distinct_inputs(const std::vector<Run>& runs) {
 
 ordered_json record(const Run& run, const std::vector<ResolutionResult>& columns, double reach_percent) {
   const Accuracy& accuracy = run.accuracy();
-  ordered_json record = {{"label", run.label},     {"name", run.name},   {"run", run.folder.string()}, {"encoding", run.encoding},
+  ordered_json record = {{"label", run.label},     {"name", run.name},   {"run", run.shown_folder}, {"encoding", run.encoding},
                          {"dataset", run.dataset}, {"state", run.state}, {"seed", value(run.seed)},    {"top1", value(accuracy.top1)}};
   const auto known = accuracy_interval(accuracy);
   const Interval interval = known.value_or(Interval{kUnknown, kUnknown});
@@ -82,17 +84,60 @@ ordered_json value(const Spread& spread) {
   return {{"mean", value(spread.mean)}, {"std", value(spread.deviation)}, {"min", value(spread.low)}, {"max", value(spread.high)}, {"n", spread.count}};
 }
 
+ordered_json folders(const Group& group) {
+  ordered_json names = ordered_json::array();
+  for (const Run* run : group.runs) names.push_back(run->shown_folder);
+  return names;
+}
+
 ordered_json group_record(const Group& group) {
-  ordered_json record = {{"label", group.label}, {"identity_without_seed", group.runs.front()->identity_without_seed}, {"runs", ordered_json::array()}, {"seeds", ordered_json::array()}};
-  for (const Run* run : group.runs) {
-    record["runs"].push_back(run->folder.string());
-    record["seeds"].push_back(value(run->seed));
-  }
+  ordered_json record = {{"label", group.label}, {"identity_without_seed", group.runs.front()->identity_without_seed}, {"runs", folders(group)}, {"seeds", ordered_json::array()}};
+  for (const Run* run : group.runs) record["seeds"].push_back(value(run->seed));
   record["top1"] = value(group.spread([](const Run& run) { return run.accuracy().top1; }));
   record["best_top1"] = value(group.spread([](const Run& run) { return run.best.top1; }));
   record["shuffled_top1"] = value(group.spread([](const Run& run) { return run.shuffle_test ? run.shuffle_test->after.top1 : kUnknown; }));
   record["relative_drop"] = value(group.spread([](const Run& run) { return run.shuffle_test ? run.shuffle_test->relative_drop : kUnknown; }));
   return record;
+}
+
+ordered_json value(const std::optional<Interval>& interval) {
+  return interval ? ordered_json{value(interval->low), value(interval->high)} : ordered_json(nullptr);
+}
+
+/// A figure of a cell of the paper's tables, as the page's table has it; `paper_version` and the entry's other keys as the configuration spells them.
+ordered_json cell_record(const PaperCell& cell) {
+  const PaperEntry& entry = cell.entry;
+  ordered_json record = {{"table", entry.table}, {"row", entry.row}, {"column", entry.column}, {"paper_version", entry.paper.empty() ? ordered_json(nullptr) : ordered_json(entry.paper)}, {"test", entry.test}};
+  if (entry.size) record["size"] = *entry.size;
+  if (!entry.positions.empty()) record["positions"] = entry.positions;
+  if (!entry.reading.empty()) record["reading"] = entry.reading;
+  record["figure"] = figure_key(cell.figure);
+  record["ours"] = value(cell.ours.mean);
+  record["ours_interval"] = value(cell.ours.interval);
+  record["ours_interval_over"] = cell.ours.over.empty() ? ordered_json(nullptr) : ordered_json(cell.ours.over);
+  record["seeds"] = cell.ours.seeds;
+  record["paper"] = value(cell.paper);
+  record["paper_interval"] = value(cell.paper_interval);
+  record["difference"] = value(cell.ours.mean - cell.paper);
+  record["verdict"] = cell.verdict;
+  record["remarks"] = cell.remarks;
+  record["runs"] = folders(cell.group);
+  return record;
+}
+
+ordered_json comparison_record(const Comparison& c) {
+  const auto number = [](const auto& test, auto member) { return test ? value((*test).*member) : ordered_json(nullptr); };
+  return {{"first", c.first->label},
+          {"second", c.second->label},
+          {"seeds", c.seeds},
+          {"difference", value(c.difference)},
+          {"interval", value(c.interval)},
+          {"interval_over", c.over.empty() ? ordered_json(nullptr) : ordered_json(c.over)},
+          {"p_sign_flips", number(c.flips, &SignFlipResult::p)},
+          {"smallest_p", number(c.flips, &SignFlipResult::smallest_p)},
+          {"p_holm", c.p_holm ? value(*c.p_holm) : ordered_json(nullptr)},
+          {"p_mcnemar", number(c.mcnemar, &McNemarResult::p)},
+          {"conclusion", conclusion(c)}};
 }
 
 std::string csv_field(const ordered_json& field) {
@@ -129,6 +174,12 @@ std::string json_text(const std::vector<Run>& runs, double reach_percent) {
   ordered_json result = {{"reach_percent", reach_percent}, {"groups", ordered_json::array()}, {"runs", ordered_json::array()}, {"notes", make_table(runs, reach_percent).notes}};
   for (const Group& group : group_by_seed(runs)) result["groups"].push_back(group_record(group));
   for (const Run& run : runs) result["runs"].push_back(record(run, columns, reach_percent));
+  const Estimates estimates(runs);
+  const std::vector<Group> groups = group_by_seed(runs);
+  result["paper"] = ordered_json::array();
+  for (const PaperCell& cell : paper_cells(runs, estimates)) result["paper"].push_back(cell_record(cell));
+  result["differences"] = ordered_json::array();
+  for (const Comparison& comparison : estimates.comparisons(groups)) result["differences"].push_back(comparison_record(comparison));
   return result.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 

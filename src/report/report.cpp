@@ -25,13 +25,13 @@ struct Pictures {
 };
 
 /// A picture's alternative text and caption; its files lie beside the page under one name.
-std::string figure(const Chart& chart, const fs::path& folder) {
+std::string figure(const Chart& chart, const fs::path& folder, Files files) {
   const std::string svg = inline_svg(read_file(folder / (chart.name + ".svg")), chart.name, chart.title);
   return "<figure><div class=\"wide\">" + svg + "</div><figcaption>" + escaped_for_html(chart.name) +
-         ".png, .svg, .pdf; figures in .tsv, script in .gp</figcaption></figure>\n";
+         (files == Files::kAll ? ".png, .svg, .pdf; figures in .tsv, script in .gp" : ".png") + "</figcaption></figure>\n";
 }
 
-Pictures draw_pictures(const std::vector<Run>& runs, const fs::path& folder, const std::string& program) {
+Pictures draw_pictures(const std::vector<Run>& runs, const fs::path& folder, const std::string& program, Files files) {
   Pictures pictures;
   bool found = true;
   for (const Chart& chart : all_charts(runs)) {
@@ -41,7 +41,7 @@ Pictures draw_pictures(const std::vector<Run>& runs, const fs::path& folder, con
       found = draw(chart, folder, program) == Drawn::kYes;
       if (!found) continue;  // its figures and script are there
       pictures.markdown += "![" + chart.title + "](" + chart.name + ".png)\n\n";
-      pictures.html += figure(chart, folder);
+      pictures.html += figure(chart, folder, files);
     } catch (const Error& error) {
       if (pictures.problem.empty()) pictures.problem = error.what();
     }
@@ -74,6 +74,14 @@ void write_tables(const Findings& findings, const fs::path& folder) {
   if (findings.differences.rows.empty()) return;
   write_file_atomically(folder / "differences.csv", csv(findings.differences));
   write_file_atomically(folder / "differences.tex", latex(findings.differences));
+}
+
+/// Of this report's files: the folder may hold others.
+void keep_what_is_published(const fs::path& folder) {
+  for (const Chart& chart : all_charts({}))
+    for (const char* ending : {".gp", ".tsv", ".svg", ".pdf"}) fs::remove(folder / (chart.name + ending));
+  for (const char* name : {"table.tex", "differences.tex"}) fs::remove(folder / name);
+  for (char letter = 'A'; letter <= 'M'; ++letter) fs::remove(folder / ("paper_" + std::string(1, letter) + ".tex"));
 }
 
 std::string markdown_report(const Findings& findings, const Pictures& pictures) {
@@ -114,7 +122,7 @@ std::string text(const Findings& findings, bool each_run) {
 }
 
 void write_report(const std::vector<Run>& runs, double reach_percent, const fs::path& folder, const std::string& plot_program,
-                  const std::vector<Section>& more) {
+                  const std::vector<Section>& more, Files files) {
   std::error_code failure;
   fs::create_directories(folder, failure);
   if (failure)
@@ -123,11 +131,12 @@ void write_report(const std::vector<Run>& runs, double reach_percent, const fs::
   const Findings findings = find(runs, reach_percent);
   write_file_atomically(folder / "table.csv", csv(runs, reach_percent));
   write_tables(findings, folder);
-  const Pictures pictures = draw_pictures(runs, folder, plot_program);
+  const Pictures pictures = draw_pictures(runs, folder, plot_program, files);
   write_file_atomically(folder / "report.md", markdown_report(findings, pictures));
   Page page{findings.main.title, "Training runs, reported by liere-report from their folders alone.", sections(runs, findings, pictures)};
   page.sections.insert(page.sections.end() - 1, more.begin(), more.end());
   write_file_atomically(folder / "report.html", page_html(page));
+  if (files == Files::kToPublish) keep_what_is_published(folder);
   if (!pictures.problem.empty()) throw Error(ExitCode::kFailure, pictures.problem);
 }
 

@@ -28,10 +28,13 @@ Findings find(const std::vector<Run>& runs, double reach_percent);
 /// As a terminal shows them; `each_run` adds the second table.
 std::string text(const Findings& findings, bool each_run);
 
+/// kToPublish leaves out of the folder what only helps on this machine: scripts for gnuplot, their figures, SVG, PDF and LaTeX.
+enum class Files { kAll, kToPublish };
+
 /// Makes `folder` where it is missing and replaces what an earlier report left there. `more` stand at the page's end. Without gnuplot a warning names
 /// the package and the report comes without pictures. Throws Error(kFailure) where a file cannot be written, or after everything else is written
 /// where gnuplot fails.
 void write_report(const std::vector<Run>& runs, double reach_percent, const std::filesystem::path& folder,
-                  const std::string& plot_program = "gnuplot", const std::vector<Section>& more = {});
+                  const std::string& plot_program = "gnuplot", const std::vector<Section>& more = {}, Files files = Files::kAll);
 
 }  // namespace liere::report

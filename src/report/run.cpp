@@ -236,6 +236,23 @@ void read_evaluations(const fs::path& folder, Run& run) {
 
 std::string folder_name(const Run& run) { return fs::canonical(run.folder).filename().string(); }
 
+/// "sweep/liere_8_seed0": the part below the deepest folder that holds all of them, and of one run its own name.
+void shorten_folders(std::vector<Run>& runs) {
+  std::vector<fs::path> paths;
+  for (const Run& run : runs) paths.push_back(fs::canonical(run.folder));
+  fs::path common = paths.empty() ? fs::path() : paths[0].parent_path();
+  const auto holds = [](const fs::path& folder, const fs::path& path) {
+    return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first == folder.end();
+  };
+  for (const fs::path& path : paths)
+    while (!holds(common, path.parent_path())) common = common.parent_path();
+  for (size_t i = 0; i < runs.size(); ++i) {
+    runs[i].shown_folder = paths[i].lexically_relative(common).string();
+    for (std::string& reason : runs[i].config.left_out)  // begins with the path of config.yaml
+      if (const std::string given = runs[i].folder.string(); reason.starts_with(given)) reason.replace(0, given.size(), runs[i].shown_folder);
+  }
+}
+
 /// Makes labels that occur twice different: by seed where that suffices, else by name, else by the folder's name, else by its path.
 void tell_apart(std::vector<Run>& runs) {
   std::map<std::string, std::vector<Run*>> groups;
@@ -253,7 +270,7 @@ void tell_apart(std::vector<Run>& runs) {
       if (seeds.size() == group.size() && !seeds.count(std::nullopt))
         run->label += ", seed " + std::to_string(*run->seed);
       else
-        run->label += " (" + (names.size() == group.size() ? run->name : folders.size() == group.size() ? folder_name(*run) : run->folder.string()) + ")";
+        run->label += " (" + (names.size() == group.size() ? run->name : folders.size() == group.size() ? folder_name(*run) : run->shown_folder) + ")";
     }
   }
 }
@@ -270,6 +287,7 @@ Run read_run(const fs::path& folder) {
   if (!has_summary && !has_metrics) refuse(folder);
   Run run;
   run.folder = folder;
+  run.shown_folder = folder.lexically_normal().string();
   run.name = run.label = fs::canonical(folder).filename().string();
   if (has_summary) read_summary(folder / "summary.json", run);
   if (has_metrics) read_metrics(folder / "metrics.jsonl", run);
@@ -286,7 +304,7 @@ Run read_run(const fs::path& folder) {
   return run;
 }
 
-std::vector<Run> read_runs(const std::vector<fs::path>& folders) {
+std::vector<Run> read_runs(const std::vector<fs::path>& folders, FolderNames names) {
   std::vector<Run> runs;
   std::set<fs::path> seen;
   for (const fs::path& folder : folders) {
@@ -294,6 +312,7 @@ std::vector<Run> read_runs(const std::vector<fs::path>& folders) {
     if (!seen.insert(fs::canonical(folder)).second)
       throw ConfigError("run '" + folder.string() + "' was given twice: expected each run once. Leave one out.");
   }
+  if (names == FolderNames::kBelowCommonFolder) shorten_folders(runs);
   tell_apart(runs);
   return runs;
 }

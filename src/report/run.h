@@ -67,6 +67,7 @@ struct ResolutionResult {
 
 struct Run {
   std::filesystem::path folder;  // as given
+  std::string shown_folder;      // as a report names it
   std::string name, encoding, label, identity, identity_without_seed, dataset, device;
   std::string method;             // the label before runs of equal labels were told apart
   std::string positions;          // token positions it was trained with, where the summary says so
@@ -93,7 +94,10 @@ struct Run {
 /// Reads a run folder. Throws DataError: neither summary.json nor metrics.jsonl there, or a file that does not hold what it should.
 Run read_run(const std::filesystem::path& folder);
 
+/// How a report names the folders of runs: as they were given, or by what is below the folder that holds all of them, which says nothing of the machine.
+enum class FolderNames { kAsGiven, kBelowCommonFolder };
+
 /// All of them, with labels that tell them apart ("LieRE_8, seed 1", else "LieRE_8 (name)"). A folder given twice is a ConfigError.
-std::vector<Run> read_runs(const std::vector<std::filesystem::path>& folders);
+std::vector<Run> read_runs(const std::vector<std::filesystem::path>& folders, FolderNames names = FolderNames::kAsGiven);
 
 }  // namespace liere::report

@@ -29,7 +29,7 @@ Table run_table(const std::vector<Run>& runs) {
   const auto colors = method_colors(runs);
   const auto count = [](const std::optional<int64_t>& value) { return value ? format_count(*value) : "-"; };
   for (const Run& run : runs) {
-    table.rows.push_back({run.label, run.folder.string(), state_text(run), run.seed ? std::to_string(*run.seed) : "-", count(run.epochs),
+    table.rows.push_back({run.label, run.shown_folder, state_text(run), run.seed ? std::to_string(*run.seed) : "-", count(run.epochs),
                           count(run.steps), count(run.samples_seen), time_text(run.seconds), run.device.empty() ? "-" : run.device});
     table.colors.push_back(colors.at(run.method));
   }

@@ -144,7 +144,7 @@ TEST_CASE("config errors: unknown keys and kinds") {
       {"data: {kind: cifar100, rot: x}", "1:24", "unknown key 'data.rot'. Did you mean 'root'? Known keys: kind, root, fraction, drop_last."},
       {"data: {kind: cifar10, grid: 9}", "1:23", "'data.grid' is a key of kind arrows, but the kind here is cifar10."},
       {"data: {kind: cifar10, dataset: {}}", "1:23", "unknown key 'data.dataset'."},
-      {"data: {kind: cifar}", "1:14", "'data.kind' must be one of cifar100, cifar10, arrows, imagenet, folder, ucf101, volumes, found 'cifar'."},
+      {"data: {kind: cifar}", "1:14", "'data.kind' must be one of cifar100, cifar10, arrows, imagenet, folder, ucf101, volumes, sequences, found 'cifar'."},
       {"tests:\n  - {name: a}\n  - {nam: b}", "3:6", "unknown key 'tests[1].nam'. Did you mean 'name'?"},
       {"ema: {decai: 1}", "1:7", "unknown key 'ema.decai'. Did you mean 'decay'?"},
       {"model: {position: {kind: [liere]}}", "1:26", "found a list."},

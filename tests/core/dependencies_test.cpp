@@ -17,7 +17,9 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"data", {"data", "core"}},
     {"models", {"models", "core"}},
     {"report", {"report", "core"}},
+    {"workbench", {"workbench", "report", "models", "core"}},
     {"sweep", {"sweep", "core"}},
+    {"status", {"status", "report", "sweep", "core"}},
     {"train", {"train", "launch", "models", "data", "core"}},
     {"bench", {"bench", "train", "launch", "models", "data", "core"}},
 };

@@ -85,7 +85,7 @@ LieRE_8     100.0  [99.8, 100.0]             100.0      25.0      75.0     94.0 
 TEST_CASE("missing evaluations are dashes with the command that makes them") {
   TemporaryFolder temporary;
   auto runs = read_runs({make_run(temporary.path() / "it's", "LieRE_8", 70, false)});
-  runs[0].folder = "runs/it's";
+  runs[0].shown_folder = "runs/it's";
   CHECK(text(make_table(runs, 90)) == R"(arrows, one run
 
 encoding              top-1 %      best top-1 %   top-1 %  relative      top-1 %  images seen  images/s  parameters

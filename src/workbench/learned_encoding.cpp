@@ -1,4 +1,4 @@
-#include "report/workbench/learned_encoding.h"
+#include "workbench/learned_encoding.h"
 
 #include <algorithm>
 #include <cmath>

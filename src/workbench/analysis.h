@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "report/workbench/learned_encoding.h"
+#include "workbench/learned_encoding.h"
 
 namespace liere::report {
 

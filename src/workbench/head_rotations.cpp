@@ -1,4 +1,4 @@
-#include "report/workbench/head_rotations.h"
+#include "workbench/head_rotations.h"
 
 #include <algorithm>
 #include <atomic>

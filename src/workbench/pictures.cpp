@@ -1,4 +1,4 @@
-#include "report/workbench/pictures.h"
+#include "workbench/pictures.h"
 
 #include <algorithm>
 #include <cmath>

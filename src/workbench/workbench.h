@@ -6,8 +6,9 @@
 #include <vector>
 
 #include "report/page.h"
+#include "report/report.h"
 #include "report/table.h"
-#include "report/workbench/analysis.h"
+#include "workbench/analysis.h"
 
 namespace liere::report {
 
@@ -18,7 +19,7 @@ std::vector<Analysis> analyse_runs(const std::vector<std::filesystem::path>& run
 Table workbench_table(const std::vector<Analysis>& analyses);
 
 /// Writes workbench.csv, heads.csv (a row per layer and head) and the pictures workbench_*.{png,svg,pdf,tsv,gp} into `folder`, which exists, and gives the parts
-/// of the page. Without gnuplot tables alone, and a warning.
-std::vector<Section> write_workbench(const std::vector<Analysis>& analyses, const std::filesystem::path& folder, const std::string& plot_program = "gnuplot");
+/// of the page; kToPublish leaves the tables and PNGs. Without gnuplot tables alone, and a warning.
+std::vector<Section> write_workbench(const std::vector<Analysis>& analyses, const std::filesystem::path& folder, Files files = Files::kAll, const std::string& plot_program = "gnuplot");
 
 }  // namespace liere::report

@@ -6,8 +6,8 @@
 
 #include "core/check.h"
 #include "made_run.h"
-#include "report/workbench/head_rotations.h"
-#include "report/workbench/learned_encoding.h"
+#include "workbench/head_rotations.h"
+#include "workbench/learned_encoding.h"
 #include "support/catch.h"
 #include "support/fixtures.h"
 

@@ -1,11 +1,11 @@
 // The workbench's figures against closed forms: RoPE-Mixed's sums of cosines, a change of basis, so(3), an expectation written out.
-#include "report/workbench/analysis.h"
+#include "workbench/analysis.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "made_run.h"
-#include "report/workbench/head_rotations.h"
+#include "workbench/head_rotations.h"
 #include "support/catch.h"
 #include "support/fixtures.h"
 

@@ -5,8 +5,8 @@
 #include "core/check.h"
 #include "core/files.h"
 #include "made_run.h"
-#include "report/workbench/pictures.h"
-#include "report/workbench/workbench.h"
+#include "workbench/pictures.h"
+#include "workbench/workbench.h"
 #include "support/catch.h"
 #include "support/fixtures.h"
 
@@ -84,17 +84,29 @@ TEST_CASE("workbench: files and the page's part; with gnuplot every picture stan
     }
 }
 
+TEST_CASE("workbench: to be published, pictures are PNGs alone", "[workbench]") {
+  Runs runs;
+  const auto out = runs.folder.path() / "out";
+  fs::create_directories(out);
+  write_workbench(analyse_runs({runs.paths[0]}), out, Files::kToPublish);
+  for (const auto& file : fs::directory_iterator(out)) {
+    INFO(file.path());
+    const auto ending = file.path().extension();
+    CHECK((ending == ".png" || ending == ".csv" || !has_gnuplot()));
+  }
+}
+
 TEST_CASE("workbench: without gnuplot tables, figures and scripts are there, with one that fails its words are", "[workbench]") {
   Runs runs;
   const auto analyses = analyse_runs({runs.paths[0]});
   const auto out = runs.folder.path() / "out";
   fs::create_directories(out);
-  const auto sections = write_workbench(analyses, out, "no-such-gnuplot");
+  const auto sections = write_workbench(analyses, out, Files::kAll, "no-such-gnuplot");
   CHECK(sections.front().html.find("<figure>") == std::string::npos);
   CHECK(sections.front().html.find("LieRE_4") != std::string::npos);
   CHECK(fs::exists(out / "workbench_liere_4_scores.tsv"));
   CHECK_FALSE(fs::exists(out / "workbench_liere_4_scores.png"));
-  CHECK_THROWS_AS(write_workbench(analyses, out, "false"), Error);
+  CHECK_THROWS_AS(write_workbench(analyses, out, Files::kAll, "false"), Error);
 }
 
 TEST_CASE("workbench: a map's tile holds the scores at their offsets from the token in the middle, tiles in the order of layers and heads", "[workbench]") {

@@ -5,7 +5,7 @@
 #include <functional>
 #include <vector>
 
-#include "report/workbench/learned_encoding.h"
+#include "workbench/learned_encoding.h"
 
 namespace liere::report {
 

@@ -1,10 +1,10 @@
-#include "report/workbench/analysis.h"
+#include "workbench/analysis.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "models/kernels/skew_frequencies.h"
-#include "report/workbench/head_rotations.h"
+#include "workbench/head_rotations.h"
 
 namespace liere::report {
 namespace {

@@ -1,4 +1,4 @@
-#include "report/workbench/workbench.h"
+#include "workbench/workbench.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,7 +8,7 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "report/html.h"
-#include "report/workbench/pictures.h"
+#include "workbench/pictures.h"
 
 namespace liere::report {
 namespace {
@@ -61,6 +61,7 @@ std::string file_part(const std::string& label) {
 struct Drawing {
   const fs::path& folder;
   const std::string& program;
+  Files files;
   bool found = true;
   std::string problem;
 
@@ -78,7 +79,10 @@ struct Drawing {
     }
     const std::string inside = as_png ? "<img src=\"" + png_uri(read_file(folder / (name + ".png"))) + "\" alt=\"" + escaped_for_html(picture.title) + "\"/>"
                                       : inline_svg(read_file(folder / (name + ".svg")), name, picture.title);
-    return "<figure><div class=\"wide\">" + inside + "</div><figcaption>" + escaped_for_html(picture.caption + " " + name) + ".png, .svg, .pdf; figures in .tsv, script in .gp</figcaption></figure>\n";
+    if (files == Files::kToPublish)
+      for (const char* ending : {".svg", ".pdf", ".tsv", ".gp"}) fs::remove(folder / (name + ending));
+    const std::string beside = files == Files::kToPublish ? name + ".png" : name + ".png, .svg, .pdf; figures in .tsv, script in .gp";
+    return "<figure><div class=\"wide\">" + inside + "</div><figcaption>" + escaped_for_html(picture.caption + " " + beside) + "</figcaption></figure>\n";
   }
 };
 
@@ -156,11 +160,11 @@ Table workbench_table(const std::vector<Analysis>& analyses) {
   return table;
 }
 
-std::vector<Section> write_workbench(const std::vector<Analysis>& analyses, const fs::path& folder, const std::string& plot_program) {
+std::vector<Section> write_workbench(const std::vector<Analysis>& analyses, const fs::path& folder, Files files, const std::string& plot_program) {
   const auto table = workbench_table(analyses);
   write_file_atomically(folder / "workbench.csv", csv(table));
   write_file_atomically(folder / "heads.csv", heads_csv(analyses));
-  Drawing drawing{folder, plot_program, true, ""};
+  Drawing drawing{folder, plot_program, files, true, ""};
   std::string html_text = html(table) + drawing.figure(commutator_picture(analyses, "workbench_commutators"), false);
   for (const auto& analysis : analyses) {
     const std::string part = "workbench_" + file_part(analysis.encoding.label);

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "report/workbench/analysis.h"
-#include "report/workbench/head_rotations.h"
+#include "workbench/analysis.h"
+#include "workbench/head_rotations.h"
 
 namespace liere::report {
 

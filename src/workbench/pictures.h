@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/gnuplot.h"
-#include "report/workbench/analysis.h"
+#include "workbench/analysis.h"
 
 namespace liere::report {
 
