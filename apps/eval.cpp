@@ -1,4 +1,4 @@
-// liere-eval: tests of a trained model, and comparisons of two.
+// liere-eval: tests of a trained model, comparisons of two, its weights for other programs.
 #include <CLI/CLI.hpp>
 #include <iostream>
 
@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "core/files.h"
 #include "core/signals.h"
+#include "eval_export.h"
 #include "train/eval/compare.h"
 #include "train/eval/tests.h"
 #include "train/eval_tests.h"
@@ -60,6 +61,7 @@ int run(int argc, char** argv) {
   comparison->add_option("B", a.second, "the same for the other side; differences are B - A")->required();
   comparison->add_option("--resamples", a.resamples, "bootstrap resamples")->check(CLI::Range(10, 1000000))->capture_default_str();
   comparison->add_option("--json", a.json_file, "write the comparison to this file too");
+  const ExportCommand exporting(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& request) {
@@ -67,6 +69,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     throw ConfigError(std::string(error.what()) + " (liere-eval --help lists the options).");
   }
+  if (exporting.parser->parsed()) return exporting.run();
   const auto result = comparison->parsed() ? compare(a) : evaluate_tests(a);
   if (!a.json_file.empty() && !result.is_null()) write_file_atomically(a.json_file, result.dump(2) + "\n");
   return 0;

@@ -1,4 +1,4 @@
-// liere-report: tables, pictures and one page from run folders.
+// liere-report: tables, pictures and one page from run folders, and the workbench of position encodings.
 #include "report/report.h"
 
 #include <CLI/CLI.hpp>
@@ -9,12 +9,13 @@
 #include "core/log.h"
 #include "report/records.h"
 #include "report/table.h"
+#include "report/workbench/workbench.h"
 
 int main(int argc, char** argv) {
   std::vector<std::filesystem::path> folders;
   std::string output, json_path;
   double reach = 90;
-  bool each_run = false, publish = false;
+  bool each_run = false, workbench = false, publish = false;
   CLI::App app("Tables and pictures of training runs, from their folders alone.", "liere-report");
   app.footer(
       "Example:\n  liere-report runs/arrows_rope_mixed runs/arrows_liere_8 --output report\n\n"
@@ -29,6 +30,7 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::Range(0.0, 100.0));
   app.add_flag("--runs", each_run, "print a second table with each run by itself, where seeds were put together");
+  app.add_flag("--workbench", workbench, "add what the runs' position encodings have learned, from their checkpoints: score maps, spectra, commutators");
   app.add_flag("--publish", publish, "make the folder of --output fit for a repository: page, Markdown, CSV and PNG alone, run folders named without the path to them");
   if (argc == 1) {
     std::fputs(app.help().c_str(), stderr);
@@ -44,9 +46,13 @@ int main(int argc, char** argv) {
     const auto runs = liere::report::read_runs(folders, publish ? liere::report::FolderNames::kBelowCommonFolder : liere::report::FolderNames::kAsGiven);
     std::fputs(text(liere::report::find(runs, reach), each_run).c_str(), stdout);
     std::fflush(stdout);
+    const auto analyses = workbench ? liere::report::analyse_runs(folders) : std::vector<liere::report::Analysis>();
+    if (workbench) std::printf("\n%s", text(liere::report::workbench_table(analyses)).c_str());
     if (!json_path.empty()) liere::write_file_atomically(json_path, liere::report::json_text(runs, reach));
     if (output.empty()) return 0;
-    liere::report::write_report(runs, reach, output, "gnuplot", {}, publish ? liere::report::Files::kToPublish : liere::report::Files::kAll);
+    std::filesystem::create_directories(output);
+    liere::report::write_report(runs, reach, output, "gnuplot", workbench ? write_workbench(analyses, output) : std::vector<liere::report::Section>(),
+                                publish ? liere::report::Files::kToPublish : liere::report::Files::kAll);
     liere::log_info("Report: " + (std::filesystem::path(output) / "report.html").string());
     return 0;
   });

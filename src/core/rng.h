@@ -24,6 +24,7 @@ enum class Purpose : uint32_t {
   kBootstrap = 9,     // (replicate)
   kRandomRotation = 10,  // orthogonal blocks and angles in place of the learned rotations; see named_seed
   kSubstitute = 11,   // (epoch, sample, attempt): the training sample that takes an unreadable one's place
+  kSequences = 12,    // (split, sample): contents of a generated sequence; keyed by data.seed
 };
 
 /// One Philox4x32-10 block: four words from a 128-bit counter and a 64-bit key (core/philox.h has the form for kernels).

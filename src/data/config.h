@@ -60,6 +60,23 @@ template <class V> void fields(V& v, ArrowsConfig& c) {
   v("seed", c.seed, "seed of the contents (independent of the run's seed)");
 }
 
+/// A generated task in one dimension: the distance of two markers among random symbols. A class per distance.
+struct SequencesConfig {
+  static constexpr auto kind = "sequences";
+  int64_t length = 32;
+  int64_t distances = 8;
+  int64_t train_size = 32000;
+  int64_t test_size = 2000;
+  uint64_t seed = 0;  // of the contents: they do not change with the run's seed
+};
+template <class V> void fields(V& v, SequencesConfig& c) {
+  v("length", c.length, "tokens of a sequence", between(2, 65536));
+  v("distances", c.distances, "classes: the markers are 1 to this many places apart", between(2, 65535));
+  v("train_size", c.train_size, "training sequences", between(1, 4294967295.0));
+  v("test_size", c.test_size, "test sequences", between(1, 4294967295.0));
+  v("seed", c.seed, "seed of the contents (independent of the run's seed)");
+}
+
 /// ImageNet (ILSVRC 2012) in any of the forms in which people have it; which one is found by looking.
 struct ImagenetConfig {
   static constexpr auto kind = "imagenet";
@@ -120,7 +137,7 @@ template <class V> void fields(V& v, VolumesConfig& c) {
   v("labels", c.labels, "any (two classes: the first label, negative or positive) or all (every label a yes or no of its own)");
 }
 
-using DatasetConfig = std::variant<Cifar100Config, Cifar10Config, ArrowsConfig, ImagenetConfig, FolderConfig, Ucf101Config, VolumesConfig>;
+using DatasetConfig = std::variant<Cifar100Config, Cifar10Config, ArrowsConfig, ImagenetConfig, FolderConfig, Ucf101Config, VolumesConfig, SequencesConfig>;
 
 /// The key `data`: the data set, by its kind, and what of it is trained on.
 struct DataConfig {

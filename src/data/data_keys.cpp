@@ -19,9 +19,9 @@ DataKeys read_data_keys(const ConfigNode& root) {
   read_key(root.find("augment"), "augment", keys.augment);
   read_key(root.find("seed"), "seed", keys.seed);
   if (const ConfigNode* model = root.find("model")) read_key(model->find("input_size"), "model.input_size", keys.input_size, at_least(1));
-  if (keys.input_size.size() != 2 && keys.input_size.size() != 3)
+  if (keys.input_size.empty() || keys.input_size.size() > 3)
     throw ConfigError("model.input_size has " + std::to_string(keys.input_size.size()) +
-                      " axes, expected [rows, columns] of pictures or [frames, rows, columns] of clips and volumes.");
+                      " axes, expected [tokens] of sequences, [rows, columns] of pictures or [frames, rows, columns] of clips and volumes.");
   return keys;
 }
 

@@ -14,7 +14,7 @@ struct DataKeys {
   std::vector<int64_t> input_size = {32, 32};  // model.input_size: [rows, columns], or [frames, rows, columns] of clips and volumes
 };
 
-/// Strict within `data` and `augment`. Throws ConfigError also when there is no key `data` or model.input_size has not two or three axes.
+/// Strict within `data` and `augment`. Throws ConfigError also when there is no key `data` or model.input_size has not one to three axes.
 DataKeys read_data_keys(const ConfigNode& root);
 
 }  // namespace liere

@@ -9,7 +9,7 @@
 
 namespace liere {
 
-/// `input_size`: [rows, columns] of pictures, [frames, rows, columns] of clips. Throws ConfigError for another number of axes.
+/// `input_size`: [tokens] of sequences, [rows, columns] of pictures, [frames, rows, columns] of clips. Throws ConfigError for another number of axes.
 std::unique_ptr<Recipe> make_train_recipe(const AugmentConfig& config, const std::vector<int64_t>& input_size);
 std::unique_ptr<Recipe> make_eval_recipe(const AugmentConfig& config, const std::vector<int64_t>& input_size);
 

@@ -167,6 +167,7 @@ DatasetConfig staged(ImagenetConfig config, const std::string& stage) {
   throw ConfigError(std::string("data.stage copies packed files, but data of the kind ") + kind + " has none. Leave data.stage out.");
 }
 DatasetConfig staged(const ArrowsConfig&, const std::string&) { nothing_packed(ArrowsConfig::kind); }
+DatasetConfig staged(const SequencesConfig&, const std::string&) { nothing_packed(SequencesConfig::kind); }
 DatasetConfig staged(const FolderConfig&, const std::string&) { nothing_packed(FolderConfig::kind); }
 DatasetConfig staged(const Ucf101Config&, const std::string&) { nothing_packed(Ucf101Config::kind); }
 

@@ -28,9 +28,10 @@ TestOutput run(const EvalTest& test, EvalSession& session) {
 std::vector<int64_t> paper_sizes(const VitConfig& model) {
   constexpr int64_t kMostTokens = 4096;
   const int64_t trained = model.input_size.back(), patch = model.patch.back(), planes = model.axes() == 3 ? model.input_size[0] / model.patch[0] : 1;
+  const auto tokens = [&](int64_t size) { return model.axes() == 1 ? size / patch : planes * (size / patch) * (size / patch); };
   std::set<int64_t> sizes = {trained};
   for (const int64_t size : {32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512})
-    if (size % patch == 0 && planes * (size / patch) * (size / patch) <= kMostTokens) sizes.insert(size);
+    if (size % patch == 0 && tokens(size) <= kMostTokens) sizes.insert(size);
   return {sizes.begin(), sizes.end()};
 }
 

@@ -22,14 +22,19 @@ void resolve_arrows(const ArrowsConfig& arrows, const VitConfig& model) {
                       ", so model.input_size must be [" + std::to_string(side) + ", " + std::to_string(side) + "]. Change one of them.");
 }
 
+void resolve_sequences(const SequencesConfig& sequences, const VitConfig& model) {
+  if (model.input_size[0] != sequences.length || model.patch[0] != 1)
+    throw ConfigError("data.length is " + std::to_string(sequences.length) + ", so model.input_size must be [" + std::to_string(sequences.length) + "] and model.patch [1], a token per symbol. Change one of them.");
+}
+
 /// Axes of a sample of this data.
-int64_t axes_of(const DatasetConfig& dataset) { return std::holds_alternative<Ucf101Config>(dataset) || std::holds_alternative<VolumesConfig>(dataset) ? 3 : 2; }
+int64_t axes_of(const DatasetConfig& dataset) { return std::holds_alternative<Ucf101Config>(dataset) || std::holds_alternative<VolumesConfig>(dataset) ? 3 : std::holds_alternative<SequencesConfig>(dataset) ? 1 : 2; }
 
 void resolve_axes(const ExperimentConfig& config) {
   const int64_t expected = axes_of(config.data.dataset);
   if (config.model.axes() != expected)
     throw ConfigError("model.input_size has " + std::to_string(config.model.axes()) + " axes, but data.kind holds " +
-                      (expected == 2 ? "pictures, which need [rows, columns]." : sample_unit(config) + ", which need [frames, rows, columns]."));
+                      (expected == 1 ? "sequences, which need [tokens]." : expected == 2 ? "pictures, which need [rows, columns]." : sample_unit(config) + ", which need [frames, rows, columns]."));
   if (expected == 3 && config.model.input_size[0] < 2)
     throw ConfigError("model.input_size asks for clips of " + std::to_string(config.model.input_size[0]) + " frame, expected at least 2.");
 }
@@ -132,6 +137,7 @@ void resolve(ExperimentConfig& config) {
   config.model.resolve();
   if (const auto* arrows = std::get_if<ArrowsConfig>(&config.data.dataset)) resolve_arrows(*arrows, config.model);
   resolve_axes(config);
+  if (const auto* sequences = std::get_if<SequencesConfig>(&config.data.dataset)) resolve_sequences(*sequences, config.model);
   if (std::holds_alternative<VolumesConfig>(config.data.dataset)) resolve_volumes(config);
   else if (config.model.channels != 3) throw ConfigError("model.channels is " + std::to_string(config.model.channels) + ", but " + sample_unit(config) + " have 3.");
   if (!config.train.micro_batch) config.train.micro_batch = IntegerOrAuto{config.train.batch_size};
@@ -164,7 +170,7 @@ std::string config_reference() {
 }
 
 std::string sample_unit(const ExperimentConfig& config) {
-  return std::holds_alternative<VolumesConfig>(config.data.dataset) ? "volumes" : axes_of(config.data.dataset) == 3 ? "videos" : "images";
+  return std::holds_alternative<VolumesConfig>(config.data.dataset) ? "volumes" : axes_of(config.data.dataset) == 3 ? "videos" : axes_of(config.data.dataset) == 1 ? "sequences" : "images";
 }
 
 std::string encoding_kind(const PositionConfig& position) {
@@ -198,6 +204,7 @@ int64_t class_count(const DatasetConfig& dataset) {
   return std::visit(Overloaded{
                         [](const CifarConfig& c) { return c.classes; },
                         [](const ArrowsConfig&) { return int64_t(4); },
+                        [](const SequencesConfig& c) { return c.distances; },
                         [](const ImagenetConfig&) { return int64_t(1000); },
                         [](const Ucf101Config& c) { return c.lists ? static_cast<int64_t>(make_dataset(c, Split::kTrain)->class_names().size()) : int64_t(101); },
                         [](const FolderConfig& c) { return static_cast<int64_t>(make_dataset(c, Split::kTrain)->class_names().size()); },
@@ -213,6 +220,7 @@ int64_t nominal_train_size(const DatasetConfig& dataset) {
   return std::visit(Overloaded{
                         [](const CifarConfig&) { return int64_t(50000); },
                         [](const ArrowsConfig& c) { return c.train_size; },
+                        [](const SequencesConfig& c) { return c.train_size; },
                         [](const ImagenetConfig&) { return int64_t(1281167); },
                         [](const Ucf101Config& c) { return int64_t(c.split == 1 ? 9537 : c.split == 2 ? 9586 : 9624); },
                         [](const FolderConfig& c) { return make_dataset(c, Split::kTrain)->size(); },
@@ -225,6 +233,7 @@ int64_t nominal_test_size(const DatasetConfig& dataset) {
   return std::visit(Overloaded{
                         [](const CifarConfig&) { return int64_t(10000); },
                         [](const ArrowsConfig& c) { return c.test_size; },
+                        [](const SequencesConfig& c) { return c.test_size; },
                         [](const ImagenetConfig&) { return int64_t(50000); },
                         [](const Ucf101Config& c) { return int64_t(c.split == 1 ? 3783 : c.split == 2 ? 3734 : 3696); },
                         [](const FolderConfig& c) { return make_dataset(c, Split::kTest)->size(); },

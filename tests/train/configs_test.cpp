@@ -190,10 +190,12 @@ TEST_CASE("compat: liere_release sets visible keys, each with the origin compat,
 
   const auto path = (fs::path(LIERE_SOURCE_DIR) / "configs/imagenet_liere_8.yaml").string();
   const auto experiment = load_experiment(path, {"compat=liere_release"});
-  const auto shown = dump_with_origins(experiment.config, experiment.node);
-  CHECK_THAT(shown, Catch::Contains("share: layers  # compat\n") && Catch::Contains("kind: released  # compat\n") && Catch::Contains("compat: liere_release  # command line"));
-  CHECK_THAT(shown, Catch::Contains("block_size: 8  # " + path));
-  CHECK(shown.find("kind: liere  # compat") == std::string::npos);
+  std::string shown;  // the origins stand in a column
+  for (const char c : dump_with_origins(experiment.config, experiment.node))
+    if (c != ' ' || !shown.ends_with(' ')) shown += c;
+  CHECK_THAT(shown, Catch::Contains("share: layers # compat\n") && Catch::Contains("kind: released # compat\n") && Catch::Contains("compat: liere_release # command line"));
+  CHECK_THAT(shown, Catch::Contains("block_size: 8 # " + path));
+  CHECK(shown.find("kind: liere # compat") == std::string::npos);
 
   TemporaryFolder temporary;
   const auto child = (temporary.path() / "mine.yaml").string();

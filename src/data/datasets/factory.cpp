@@ -4,6 +4,7 @@
 #include "data/datasets/arrows.h"
 #include "data/datasets/cifar.h"
 #include "data/datasets/imagenet.h"
+#include "data/datasets/sequences.h"
 #include "data/datasets/ucf101.h"
 #include "data/datasets/volumes.h"
 
@@ -17,6 +18,7 @@ std::unique_ptr<Dataset> make(const ImagenetConfig& config, Split split) { retur
 std::unique_ptr<Dataset> make(const FolderConfig& config, Split split) { return make_folder(config, split); }
 std::unique_ptr<Dataset> make(const Ucf101Config& config, Split split) { return make_ucf101(config, split); }
 std::unique_ptr<Dataset> make(const VolumesConfig& config, Split split) { return make_volumes(config, split); }
+std::unique_ptr<Dataset> make(const SequencesConfig& config, Split split) { return make_sequences(config, split); }
 
 }  // namespace
 

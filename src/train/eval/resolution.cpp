@@ -1,6 +1,7 @@
 // Test `resolution` (paper figure "resolution", table C): accuracy over input sizes, for every size both position rules. Generated data is read in both ways
 // of "larger": "grid" (the same objects on a larger grid of cells of unchanged size) and "scaled" (the picture scaled up); other data is resized ("resize").
 #include "data/datasets/arrows.h"
+#include "data/datasets/sequences.h"
 #include "data/recipes.h"
 #include "train/eval/session.h"
 #include "train/eval/text.h"
@@ -46,7 +47,7 @@ json size_result(EvalSession& session, const Reading& reading, int64_t size, std
   const auto outcomes = outcomes_of(rows);
   auto row = scores(outcomes, session.config().eval.resamples);
   if (!sample_rows.empty()) row["video"] = scores(outcomes_of(sample_rows), session.config().eval.resamples);
-  row.update({{"size", {size, size}}, {"grid", trained.model->grid(with_side(trained.config.model.input_size, size)).now}, {"positions", rule_name},
+  row.update({{"size", trained.config.model.axes() == 1 ? json{size} : json{size, size}}, {"grid", trained.model->grid(with_side(trained.config.model.input_size, size)).now}, {"positions", rule_name},
               {"as_trained", !rule || *rule == *position_rule(trained.config.model.position)}, {"reading", reading.name}, {"samples", outcomes.top1.size()}});
   return row;
 }
@@ -66,7 +67,12 @@ TestOutput resolution_test(EvalSession& session) {
       larger_grid = make_arrows(*arrows, Split::kTest, size / arrows->cell);
       readings.push_back({"grid", larger_grid.get()});
     }
-    readings.push_back({size == trained_size ? "trained" : arrows ? "scaled" : "resize", &session.test_set()});
+    if (const auto* sequences = std::get_if<SequencesConfig>(&config.data.dataset); sequences && size != trained_size) {
+      larger_grid = make_sequences(*sequences, Split::kTest, size);
+      readings.push_back({"grid", larger_grid.get()});  // stretched symbols would be no sequence
+    } else {
+      readings.push_back({size == trained_size ? "trained" : arrows ? "scaled" : "resize", &session.test_set()});
+    }
     for (const auto& reading : readings)
       for (const auto& rule : rules_to_test(config.model.position)) {
         // At the training size both rules give the same positions.

@@ -141,7 +141,8 @@ std::vector<int64_t> sizes_to_test(const ExperimentConfig& config) {
 
 std::vector<int64_t> with_side(const std::vector<int64_t>& input_size, int64_t side) {
   auto size = input_size;
-  size[size.size() - 1] = size[size.size() - 2] = side;
+  size.back() = side;
+  if (size.size() > 1) size[size.size() - 2] = side;
   return size;
 }
 
