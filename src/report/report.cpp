@@ -78,8 +78,12 @@ void write_tables(const Findings& findings, const fs::path& folder) {
 
 /// Of this report's files: the folder may hold others.
 void keep_what_is_published(const fs::path& folder) {
-  for (const Chart& chart : all_charts({}))
-    for (const char* ending : {".gp", ".tsv", ".svg", ".pdf"}) fs::remove(folder / (chart.name + ending));
+  std::vector<fs::path> pictures;
+  for (const Chart& chart : all_charts({})) pictures.push_back(folder / chart.name);
+  for (const auto& file : fs::directory_iterator(folder))
+    if (file.path().filename().string().starts_with("workbench_")) pictures.push_back(folder / file.path().stem());
+  for (const fs::path& picture : pictures)
+    for (const char* ending : {".gp", ".tsv", ".svg", ".pdf"}) fs::remove(picture.string() + ending);
   for (const char* name : {"table.tex", "differences.tex"}) fs::remove(folder / name);
   for (char letter = 'A'; letter <= 'M'; ++letter) fs::remove(folder / ("paper_" + std::string(1, letter) + ".tex"));
 }
@@ -137,6 +141,9 @@ void write_report(const std::vector<Run>& runs, double reach_percent, const fs::
   page.sections.insert(page.sections.end() - 1, more.begin(), more.end());
   write_file_atomically(folder / "report.html", page_html(page));
   if (files == Files::kToPublish) keep_what_is_published(folder);
+  constexpr uintmax_t kLargePage = 600'000;
+  if (const auto size = fs::file_size(folder / "report.html"); files == Files::kToPublish && size > kLargePage)
+    log_warning("report.html takes " + std::to_string(size / 1000) + " KB, more than the 600 KB that a page in a repository should: publish fewer runs, or leave out --workbench.");
   if (!pictures.problem.empty()) throw Error(ExitCode::kFailure, pictures.problem);
 }
 
