@@ -137,6 +137,9 @@ void write_report(const std::vector<Run>& runs, double reach_percent, const fs::
   page.sections.insert(page.sections.end() - 1, more.begin(), more.end());
   write_file_atomically(folder / "report.html", page_html(page));
   if (files == Files::kToPublish) keep_what_is_published(folder);
+  constexpr uintmax_t kLargePage = 600'000;
+  if (const auto size = fs::file_size(folder / "report.html"); files == Files::kToPublish && size > kLargePage)
+    log_warning("report.html takes " + std::to_string(size / 1000) + " KB, more than the 600 KB that a page in a repository should: publish fewer runs, or leave out --workbench.");
   if (!pictures.problem.empty()) throw Error(ExitCode::kFailure, pictures.problem);
 }
 

@@ -194,7 +194,7 @@ std::string cost_lines(const std::vector<Cell>& cells, const Matches& matches) {
     row->second.least = std::min(row->second.least, gpu_hours(cost));
     row->second.most = std::max(row->second.most, gpu_hours(cost));
   }
-  std::string lines = "| training | GPU hours | 24 GB | 40 GB | 80 GB |\n|---|---|---|---|---|\n";
+  std::string lines = "| training | GPU hours | samples at once: 24 GB | 40 GB | 80 GB |\n|---|---|---|---|---|\n";
   for (const auto& [key, row] : rows) {
     const std::string least = hours_text(row.least), most = hours_text(row.most);
     lines += "| " + key.first + ": " + joined(ordered_rows(row.names), ", ") + " | " + (least == most ? least : least + " to " + most);
