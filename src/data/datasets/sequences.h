@@ -1,6 +1,6 @@
 // A task in one dimension, for what the paper says of it: there LieRE can do what RoPE with learned phases can, and no more. Among N tokens stand two markers, A and,
 // further right, B; their distance is the class, and all other tokens are symbols drawn at random. A model without positions sees the same bag of tokens for
-// every class: 1/K is its best. Where A stands says nothing of the class either: it is drawn from the same places for all of them.
+// every class: 1/K is its best. Where A stands says nothing of the class either: it is drawn from the same places for all of them (where B stands says little, near the ends).
 // Sequence i of a split is a pure function of (data.seed, split, i): distance, place of A, then the symbols from left to right, from Rng(seed, kSequences, split, i).
 #pragma once
 
