@@ -5,7 +5,7 @@
 #   share/liere/   as in the source tree: configs, docs, scripts, tests/{golden,bench,e2e}
 # Programs are installed by liere_install_programs (LiereTargets.cmake), tests by liere_test.
 set(share share/liere)
-install(DIRECTORY configs docs DESTINATION ${share} PATTERN pictures EXCLUDE)
+install(DIRECTORY configs docs DESTINATION ${share} PATTERN pictures EXCLUDE PATTERN results EXCLUDE)
 install(FILES README.md LICENSE CHANGELOG.md CITATION.cff DESTINATION ${share})
 install(PROGRAMS scripts/gpu-check.sh scripts/run-tests.sh DESTINATION ${share}/scripts)
 install(FILES scripts/steps.sh scripts/gpu-page.py DESTINATION ${share}/scripts)
