@@ -130,8 +130,11 @@ bool Loader::State::open_batch() {
     const FrameShape shape = recipe.output_shape();
     const auto memory = torch::TensorOptions().pinned_memory(options.pinned);
     auto& batch = pending->batch;
-    batch.input = shape.frames == 1 ? torch::empty({size, shape.channels, shape.height, shape.width}, memory.dtype(torch::kFloat32))
-                                    : torch::empty({size, shape.channels, shape.frames, shape.height, shape.width}, memory.dtype(torch::kFloat32));
+    std::vector<int64_t> sizes = {size, shape.channels};
+    if (recipe.axes() > 2) sizes.push_back(shape.frames);
+    if (recipe.axes() > 1) sizes.push_back(shape.height);
+    sizes.push_back(shape.width);
+    batch.input = torch::empty(sizes, memory.dtype(torch::kFloat32));
     for (auto* tensor : {&batch.labels_B, &batch.indices_B, &batch.views_B}) *tensor = torch::empty({size}, memory.dtype(torch::kInt64));
     batch.weights_B = torch::empty({size}, memory.dtype(torch::kFloat32));
     if (dataset.multi_label()) batch.targets_BC = torch::zeros({size, static_cast<int64_t>(dataset.class_names().size())}, memory.dtype(torch::kFloat32));

@@ -31,6 +31,8 @@ class Recipe {
   virtual ~Recipe() = default;
   virtual Plan plan(const SourceInfo& info, Rng rng, int64_t view) const = 0;
   virtual FrameShape output_shape() const = 0;
+  /// Of the model's input [C, axes..]: 1 is a sequence (the shape's width), 2 a picture, 3 a clip or volume.
+  virtual int64_t axes() const { return output_shape().frames == 1 ? 2 : 3; }
   virtual int64_t views() const { return 1; }
   /// How many of the channels, the first ones, are a picture to look at: all of RGB; of a volume's windows one, as grey.
   virtual int64_t shown_channels() const { return output_shape().channels; }

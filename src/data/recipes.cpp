@@ -3,6 +3,7 @@
 #include "core/check.h"
 #include "data/recipe_clip.h"
 #include "data/recipe_picture.h"
+#include "data/recipe_sequence.h"
 #include "data/recipe_volume.h"
 
 namespace liere {
@@ -12,7 +13,7 @@ using MakePicture = std::unique_ptr<Recipe> (*)(const AugmentConfig&, int64_t, i
 using MakeClip = std::unique_ptr<Recipe> (*)(const AugmentConfig&, int64_t, int64_t, int64_t);
 
 std::unique_ptr<Recipe> make(const AugmentConfig& config, const std::vector<int64_t>& size, MakePicture picture, MakeClip clip) {
-  if (size.size() == 1) return picture(config, 1, size[0]);  // a sequence is a picture of one row
+  if (size.size() == 1) return make_sequence_recipe(config, size[0]);
   if (size.size() == 2) return picture(config, size[0], size[1]);
   if (size.size() == 3) return clip(config, size[0], size[1], size[2]);
   throw ConfigError("model.input_size has " + std::to_string(size.size()) +

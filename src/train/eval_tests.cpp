@@ -81,7 +81,7 @@ std::vector<std::string> suite_tests(const std::string& suite, TrainedModel& tra
   const bool several_labels = volumes && volumes->labels == VolumeLabels::kAll, two_classes = trained.info.class_names.size() == 2;
   std::vector<std::string> tests = {"accuracy", "shuffle"};
   if (config.model.axes() == 3) tests.push_back("shuffle-frames");
-  if (config.model.axes() > 1) tests.push_back("resolution");
+  tests.push_back("resolution");
   if (kind != "none" && kind != "absolute") tests.push_back("random-rotations");
   tests.insert(tests.end(), {"orthogonality", "gradients"});
   if (config.model.axes() > 1) tests.push_back("attention");

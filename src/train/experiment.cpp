@@ -22,7 +22,9 @@ void resolve_arrows(const ArrowsConfig& arrows, const VitConfig& model) {
                       ", so model.input_size must be [" + std::to_string(side) + ", " + std::to_string(side) + "]. Change one of them.");
 }
 
-void resolve_sequences(const SequencesConfig& sequences, const VitConfig& model) {
+void resolve_sequences(const SequencesConfig& sequences, const ExperimentConfig& config) {
+  const auto& model = config.model;
+  if (config.mixup.enabled()) throw ConfigError("mixup mixes pictures, but data.kind is sequences, whose mixed tokens are others. Leave mixup out.");
   if (model.input_size[0] != sequences.length || model.patch[0] != 1)
     throw ConfigError("data.length is " + std::to_string(sequences.length) + ", so model.input_size must be [" + std::to_string(sequences.length) + "] and model.patch [1], a token per symbol. Change one of them.");
 }
@@ -137,7 +139,7 @@ void resolve(ExperimentConfig& config) {
   config.model.resolve();
   if (const auto* arrows = std::get_if<ArrowsConfig>(&config.data.dataset)) resolve_arrows(*arrows, config.model);
   resolve_axes(config);
-  if (const auto* sequences = std::get_if<SequencesConfig>(&config.data.dataset)) resolve_sequences(*sequences, config.model);
+  if (const auto* sequences = std::get_if<SequencesConfig>(&config.data.dataset)) resolve_sequences(*sequences, config);
   if (std::holds_alternative<VolumesConfig>(config.data.dataset)) resolve_volumes(config);
   else if (config.model.channels != 3) throw ConfigError("model.channels is " + std::to_string(config.model.channels) + ", but " + sample_unit(config) + " have 3.");
   if (!config.train.micro_batch) config.train.micro_batch = IntegerOrAuto{config.train.batch_size};

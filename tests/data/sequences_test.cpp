@@ -4,6 +4,7 @@
 
 #include "core/check.h"
 #include "data/datasets/sequences.h"
+#include "data/recipes.h"
 #include "support/catch.h"
 
 using namespace liere;
@@ -75,4 +76,23 @@ TEST_CASE("sequences: markers that do not fit are refused by their keys", "[sequ
   config.length = 8;
   CHECK_THROWS_WITH(make_sequences(config, Split::kTrain), Catch::Contains("data.distances is 8") && Catch::Contains("8 tokens"));
   CHECK_THROWS_AS(make_sequences(SequencesConfig{}, Split::kTrain)->label(32000), Error);
+}
+
+TEST_CASE("sequences: the recipe gives the tokens' bits as -1 and 1 along one axis, and refuses what would change them", "[sequences]") {
+  SequencesConfig config;
+  AugmentConfig augment;
+  augment.normalization = NormalizationKind::kHalf;
+  for (const auto& recipe : {make_train_recipe(config, augment, {32}), make_eval_recipe(config, augment, {32})}) {
+    CHECK(recipe->axes() == 1);
+    CHECK(recipe->output_shape() == FrameShape{1, 1, 32, 3});
+    const auto source = make_sequences(config, Split::kTrain)->open(9);
+    const auto plan = recipe->plan(source->info(), Rng(1, Purpose::kAugmentation), 0);
+    std::vector<float> values(3 * 32);
+    fill_input(plan, source->decode(plan.request), *recipe, "x", values.data());
+    const auto tokens = arrange_sequence(config, Split::kTrain, 9, 32).tokens;
+    for (size_t i = 0; i < 32; ++i)
+      for (size_t bit = 0; bit < 3; ++bit) CHECK(values[bit * 32 + i] == ((tokens[i] >> bit) & 1 ? 1.0f : -1.0f));
+  }
+  augment.flip = 0.5;
+  CHECK_THROWS_WITH(make_train_recipe(config, augment, {32}), Catch::Contains("augment.flip"));
 }
