@@ -61,3 +61,24 @@ TEST_CASE("no folder includes one above it, and LibTorch stays where it belongs"
   }
   CHECK(files > 50);
 }
+
+TEST_CASE("names of test cases are such that ctest finds them, and no file has the marks of a merge", "[architecture]") {
+  static const std::regex name(R"re(TEST_CASE\("([^"]*)")re"), mark("^(<{7}|>{7}|={7}$)");
+  const fs::path root = LIERE_SOURCE_DIR;
+  int names = 0;
+  for (const char* folder : {"apps", "cmake", "configs", "docs", "scripts", "src", "tests"})
+    for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
+      const auto ending = entry.path().extension().string();
+      if (!entry.is_regular_file() || std::set<std::string>{".h", ".cpp", ".cu", ".md", ".yaml", ".sh", ".txt", ".cmake", ".py"}.count(ending) == 0) continue;
+      INFO(entry.path());
+      std::ifstream stream(entry.path());
+      std::smatch match;
+      for (std::string line; std::getline(stream, line);) {
+        if (std::regex_search(line, mark)) FAIL_CHECK(line);
+        if (ending != ".cpp" || !std::regex_search(line, match, name)) continue;
+        ++names;
+        if (match[1].str().find(';') != std::string::npos) FAIL_CHECK("a semicolon, at which CMake splits lists: " << match[1]);
+      }
+    }
+  CHECK(names > 500);
+}

@@ -193,7 +193,7 @@ TEST_CASE("conformance: weights written and read again give the same logits, bit
   });
 }
 
-TEST_CASE("conformance: parameters are the backbone's, the table's and what rotates; a dry run counts the same", "[conformance]") {
+TEST_CASE("conformance: parameters are the backbone's, the table's and what rotates - a dry run counts the same", "[conformance]") {
   for_each_encoding([](const VitConfig& config) {
     auto model = made(config);
     int64_t own = 0, tokens = 1;

@@ -38,7 +38,7 @@ std::filesystem::path run(const TemporaryFolder& temporary, const std::string& m
 
 }  // namespace
 
-TEST_CASE("samples are read; views of one sample are its mean") {
+TEST_CASE("samples are read - views of one sample are its mean") {
   TemporaryFolder temporary;
   const auto path = temporary.path() / "samples.csv";
   const std::string header = "sample,view,label,loss,brier,class_1,probability_1\r\n";

@@ -104,7 +104,7 @@ TEST_CASE("seeds are one cell: mean, number and an interval over seeds and sampl
   CHECK(contains(paper_tables(without)[0].notes[1], "over seeds alone"));
 }
 
-TEST_CASE("deviations are footnotes, counted once; controls and small models say what they are") {
+TEST_CASE("deviations are footnotes, counted once - controls and small models say what they are") {
   TemporaryFolder temporary;
   const auto a = make_run(temporary.path() / "a", "LieRE_8", 69.9), b = make_run(temporary.path() / "b", "absolute", 63.9);
   put_config(a, {"{table: A, row: LieRE_8, column: UCF101, paper: v1, top1: 51.1, deviations: [\"Split 1 alone.\", \"Eight frames.\"]}"});
@@ -168,7 +168,7 @@ TEST_CASE("a run that is not finished measures nothing, and says why") {
   CHECK(contains(printed, "diverged: diverged."));
 }
 
-TEST_CASE("entries that are wrong are left out with their reason; older forms and controls are no error") {
+TEST_CASE("entries that are wrong are left out with their reason - older forms and controls are no error") {
   TemporaryFolder temporary;
   const auto folder = make_run(temporary.path() / "a", "LieRE_8", 69.9);
   put_config(folder, {"{table: Z, row: LieRE_8, top1: 1}", "{table: A, row: LieRE_8, top: 70.3}", "{table: A, row: LieRE_8, paper: v3, top1: 70.3}",

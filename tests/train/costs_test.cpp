@@ -51,7 +51,7 @@ std::vector<status::Cost> counted_costs() {
 
 }  // namespace
 
-TEST_CASE("docs/results/costs.yaml is what the trainings of the paper's tables take; else: scripts/status.sh", "[costs]") {
+TEST_CASE("docs/results/costs.yaml is what the trainings of the paper's tables take, or else: scripts/status.sh", "[costs]") {
   const auto text = status::costs_text(counted_costs());
   if (const char* file = std::getenv("LIERE_RENEW_COSTS")) write_file_atomically(file, text);
   CHECK(read_file(fs::path(LIERE_SOURCE_DIR) / "docs/results/costs.yaml") == text);

@@ -153,7 +153,7 @@ TEST_CASE("what makes another function of timm's weights is said, and a model wi
   CHECK(import_weights(*grown, golden("timm_vit").string()).interpolated == std::vector<std::string>{"position_embedding: [17, 64] to [65, 64]"});
 }
 
-TEST_CASE("weights of the LieRE release enter under its names, bit for bit; layer 0's rotations where a model shares them", "[foreign]") {
+TEST_CASE("weights of the LieRE release enter under its names, bit for bit - layer 0's rotations where a model shares them", "[foreign]") {
   TemporaryFolder folder;
   for (const auto& position : {PositionConfig(LiereConfig{.block_size = 8}), PositionConfig(LiereConfig{.block_size = 64}), PositionConfig(RopeMixedConfig{}), PositionConfig(AbsoluteConfig{})}) {
     auto config = timm_config({16, 24}, {4, 8}, false, 1e-5);

@@ -60,7 +60,7 @@ TEST_CASE("workbench: a row per run, where what commutes has no commutator and n
   CHECK_THAT(shown, Catch::Contains("adds a table to the tokens") && Catch::Contains("know nothing of their places") && Catch::Contains("Commutator:"));
 }
 
-TEST_CASE("workbench: files and the page's part; with gnuplot every picture stands in it", "[workbench]") {
+TEST_CASE("workbench: files and the page's part - with gnuplot every picture stands in it", "[workbench]") {
   Runs runs;
   const auto analyses = analyse_runs(runs.paths);
   const auto out = runs.folder.path() / "out";
