@@ -15,6 +15,7 @@ namespace liere {
 torch::Dtype parameter_dtype(Precision precision) { return precision == Precision::kFp64 ? torch::kFloat64 : torch::kFloat32; }
 
 std::vector<int64_t> spatial_size(const FrameShape& shape, int64_t axes) {
+  if (axes == 1) return {shape.width};
   if (axes == 2) return {shape.height, shape.width};
   return {shape.frames, shape.height, shape.width};
 }

@@ -28,7 +28,7 @@ struct TrainingParts {
   const char* validation_name() const { return !holdout_set ? "test" : own_validation ? "validation" : "holdout"; }
 };
 
-/// The recipe's output as the model counts axes: [height, width], or [frames, height, width].
+/// The recipe's output as the model counts axes: [tokens], [height, width] or [frames, height, width].
 std::vector<int64_t> spatial_size(const FrameShape& shape, int64_t axes);
 
 /// The dtype of parameters and inputs.

@@ -161,3 +161,21 @@ TEST_CASE("evaluation: counts each sample once, is independent of the batch size
   CHECK_THROWS_AS(load_trained(run.string(), {"model.dropout=0.3"}), ConfigError);
   CHECK_THROWS_AS(load_trained((folder.path() / "nothing").string(), {}), CheckpointError);
 }
+
+TEST_CASE("one axis: sequences are trained on, evaluated during training, and are one-dimensional to every encoding", "[trainer]") {
+  TemporaryFolder folder;
+  for (const char* position : {"none", "absolute", "rope", "visionllama", "rope_mixed", "liere"}) {
+    INFO(position);
+    auto experiment = load_experiment((std::filesystem::path(LIERE_SOURCE_DIR) / "configs/sequences_none.yaml").string(),
+                                      {std::string("model.position.kind=") + position, "data.train_size=128", "data.test_size=32", "train.steps=2", "device=cpu", "output=" + (folder.path() / position).string()});
+    Trainer trainer(experiment, torch::kCPU);
+    trainer.run(ResumeMode::kAuto);
+    CHECK(trainer.state().step == 2);
+    const auto summary = read_file(folder.path() / position / "summary.json");
+    CHECK(summary.find("\"count\": 32") != std::string::npos);
+  }
+  const auto file = (std::filesystem::path(LIERE_SOURCE_DIR) / "configs/sequences_liere_8.yaml").string();
+  CHECK_THROWS_WITH(load_experiment(file, {"data.length=40"}), Catch::Contains("model.input_size must be [40]"));
+  CHECK_THROWS_WITH(load_experiment(file, {"model.input_size=[32,32]", "model.patch=[1,1]"}), Catch::Contains("sequences, which need [tokens]"));
+  CHECK_THROWS_WITH(load_experiment(file, {"mixup.alpha=0.8"}), Catch::Contains("mixup mixes pictures"));
+}
