@@ -27,10 +27,12 @@ int run(int argc, char** argv) {
   app.footer("Examples:\n  liere-sweep run arrows_demo.yaml\n  liere-sweep status cifar100_block_size.yaml\n  liere-sweep slurm cifar100_block_size.yaml --list sweep.list && scripts/slurm/submit.sh sweep sweep.list");
   app.require_subcommand(1);
   std::string name, list;
+  std::vector<std::string> overrides;
   sweep::SweepOptions options{beside("liere-train"), beside("liere-eval")};
   const auto add = [&](const char* command, const char* sentence) {
     auto* sub = app.add_subcommand(command, sentence);
     sub->add_option("SWEEP", name, "a file, or a name in configs/sweeps")->required();
+    sub->add_option("overrides", overrides, "configuration keys of every run, as in data.root=/data; output=DIR: the folder of the run folders")->type_name("KEY=VALUE");
     sub->add_option("--train", options.train, "the program that trains (default: liere-train beside this one)")->type_name("PROGRAM");
     return sub;
   };
@@ -50,7 +52,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     throw ConfigError(std::string(error.what()) + " (liere-sweep --help lists the commands).");
   }
-  const auto file = sweep::read_sweep(sweep::find_sweep(name));
+  const auto file = sweep::with_overrides(sweep::read_sweep(sweep::find_sweep(name)), overrides);
   sweep::Sweep sweep(file, options);
   if (status->parsed()) std::cout << sweep.status();
   if (plan->parsed()) std::cout << sweep.plan();

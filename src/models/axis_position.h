@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "models/config.h"
+#include "models/position_config.h"
 
 namespace liere {
 

@@ -72,43 +72,7 @@ void check_field_of_view(const VitConfig& c) {
     throw ConfigError("model.reference_extent is given, but model.field_of_view is not: give both, or neither.");
 }
 
-void require_even(const VitConfig& c, const char* kind) {
-  if (c.head_dim() % 2 != 0)
-    throw ConfigError("model.position.kind: " + std::string(kind) + " turns pairs of channels, but the head dimension (width / heads) is " +
-                      text(c.head_dim()) + "; make it even.");
-}
-
-void check_position(const VitConfig& c, const LiereConfig& p) {
-  if (p.block_size < 2)
-    throw ConfigError("model.position.block_size is " + text(p.block_size) +
-                      ": a 1x1 skew-symmetric block is zero and has no parameters; use 2 or more, or kind: none.");
-  if (c.head_dim() % p.block_size != 0)
-    throw ConfigError("model.position.block_size " + text(p.block_size) + " does not divide the head dimension (width / heads) " +
-                      text(c.head_dim()) + ".");
-}
-void check_position(const VitConfig& c, const RopeMixedConfig&) { require_even(c, RopeMixedConfig::kind); }
-void check_position(const VitConfig& c, const RopeConfig&) { require_even(c, RopeConfig::kind); }
-void check_position(const VitConfig& c, const VisionLlamaConfig&) {
-  require_even(c, VisionLlamaConfig::kind);
-  if (c.head_dim() < 2 * c.axes())
-    throw ConfigError("model.position.kind: visionllama needs a head dimension of at least 2 per axis; width / heads is " + text(c.head_dim()) +
-                      " for " + text(c.axes()) + " axes.");
-}
-void check_position(const VitConfig&, const AbsoluteConfig&) {}
-void check_position(const VitConfig&, const NoPositionConfig&) {}
-
-std::string label(const LiereConfig& p) { return "LieRE_" + std::to_string(p.block_size); }
-std::string label(const RopeMixedConfig&) { return "RoPE-Mixed"; }
-std::string label(const VisionLlamaConfig&) { return "VisionLLaMA"; }
-std::string label(const RopeConfig&) { return "RoPE"; }
-std::string label(const AbsoluteConfig&) { return "absolute"; }
-std::string label(const NoPositionConfig&) { return "none"; }
-
 }  // namespace
-
-std::string encoding_label(const PositionConfig& position) {
-  return std::visit([](const auto& p) { return label(p); }, position);
-}
 
 void VitConfig::resolve() {
   resolve_sizes(*this);
@@ -116,7 +80,7 @@ void VitConfig::resolve() {
   check_field_of_view(*this);
   if (*width % *heads != 0)
     throw ConfigError("model.heads " + text(*heads) + " does not divide model.width " + text(*width) + "; every head needs width / heads channels.");
-  std::visit([this](const auto& p) { check_position(*this, p); }, position);
+  check_position(position, {head_dim(), axes()});
 }
 
 }  // namespace liere

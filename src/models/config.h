@@ -1,105 +1,14 @@
 // Configuration of the model: what the YAML key `model` holds. No torch here: reports and documentation read it too.
 #pragma once
 
-#include <numbers>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "core/fields.h"
+#include "models/position_config.h"
 
 namespace liere {
-
-/// What the generators (liere) or frequencies (rope_mixed) are shared over.
-enum class Share { kNone, kLayers, kHeads, kBoth };
-template <>
-struct EnumNames<Share> {
-  static constexpr std::pair<Share, std::string_view> values[] = {
-      {Share::kNone, "none"}, {Share::kLayers, "layers"}, {Share::kHeads, "heads"}, {Share::kBoth, "both"}};
-};
-
-/// How token i of m along an axis, m0 at training, gets its position.
-enum class PositionRule { kSequential, kFixed, kIndex, kPhysical };
-template <>
-struct EnumNames<PositionRule> {
-  static constexpr std::pair<PositionRule, std::string_view> values[] = {
-      {PositionRule::kSequential, "sequential"}, {PositionRule::kFixed, "fixed"}, {PositionRule::kIndex, "index"}, {PositionRule::kPhysical, "physical"}};
-};
-
-struct NoPositionConfig {
-  static constexpr auto kind = "none";
-};
-struct AbsoluteConfig {
-  static constexpr auto kind = "absolute";
-};
-struct RopeConfig {
-  static constexpr auto kind = "rope";
-  bool absolute = false;
-  double base = 10000;
-};
-struct VisionLlamaConfig {
-  static constexpr auto kind = "visionllama";
-  bool absolute = false;
-  PositionRule positions = PositionRule::kSequential;
-};
-struct RopeMixedConfig {
-  static constexpr auto kind = "rope_mixed";
-  Share share = Share::kNone;
-  double init_scale = 2 * std::numbers::pi;
-  bool absolute = false;
-  PositionRule positions = PositionRule::kSequential;
-};
-struct LiereConfig {
-  static constexpr auto kind = "liere";
-  int64_t block_size = 64;
-  Share share = Share::kNone;
-  double init_scale = 2 * std::numbers::pi;
-  bool absolute = false;
-  PositionRule positions = PositionRule::kSequential;
-};
-using PositionConfig = std::variant<LiereConfig, RopeMixedConfig, VisionLlamaConfig, RopeConfig, AbsoluteConfig, NoPositionConfig>;
-
-/// "LieRE_8", "RoPE-Mixed", "absolute", ...: how tables call the encoding.
-std::string encoding_label(const PositionConfig& position);
-
-namespace position_field {
-constexpr auto kShare = "share the learned parameters over nothing, layers, heads or both";
-constexpr auto kInitScale = "learned parameters start in U[0, init_scale)";
-constexpr auto kAbsolute = "add a learned absolute table to the tokens as well";
-constexpr auto kPositions =
-    "token positions: sequential (0..1 at the training size, growing with the picture), fixed (always 0..1), index (0, 1, 2, ... per axis), physical (centres of the tokens in model.field_of_view, in units of model.reference_extent)";
-}  // namespace position_field
-
-template <class V>
-void fields(V&, NoPositionConfig&) {}
-template <class V>
-void fields(V&, AbsoluteConfig&) {}
-template <class V>
-void fields(V& v, RopeConfig& c) {
-  v("absolute", c.absolute, position_field::kAbsolute);
-  v("base", c.base, "frequencies are base^(-2i/d) over the raster index", positive());
-}
-template <class V>
-void fields(V& v, VisionLlamaConfig& c) {
-  v("absolute", c.absolute, position_field::kAbsolute);
-  v("positions", c.positions, position_field::kPositions);
-}
-template <class V>
-void fields(V& v, RopeMixedConfig& c) {
-  v("share", c.share, position_field::kShare);
-  v("init_scale", c.init_scale, position_field::kInitScale, positive());
-  v("absolute", c.absolute, position_field::kAbsolute);
-  v("positions", c.positions, position_field::kPositions);
-}
-template <class V>
-void fields(V& v, LiereConfig& c) {
-  v("block_size", c.block_size, "side b of each rotation block; divides the head dimension", at_least(1));
-  v("share", c.share, position_field::kShare);
-  v("init_scale", c.init_scale, position_field::kInitScale, positive());
-  v("absolute", c.absolute, position_field::kAbsolute);
-  v("positions", c.positions, position_field::kPositions);
-}
 
 enum class Preset { kTiny, kBase, kLarge, kHuge, kCustom };
 template <>

@@ -3,9 +3,10 @@
 
 #include <torch/torch.h>
 
+#include <functional>
 #include <memory>
 
-#include "models/config.h"
+#include "models/position_config.h"
 #include "models/rotation.h"
 #include "models/token_grid.h"
 
@@ -36,6 +37,9 @@ class PositionEncoding : public torch::nn::Module {
 
   /// Learned parameters of the encoding that rotate (what the paper's table of LieRE parameters counts).
   virtual int64_t rotation_parameters() const { return 0; }
+  /// Side b of the learned rotation blocks, 2 for learned pairs, 0 where nothing learned turns: what the paper counts for turning q and k, and how much
+  /// memory a set takes.
+  virtual int64_t learned_block() const { return 0; }
 
   /// Overrides the rule of positions, for the resolution test.
   virtual void set_position_rule(PositionRule rule) {}
@@ -51,6 +55,9 @@ class PositionEncoding : public torch::nn::Module {
   RotationPath path_ = RotationPath::kKernels;
   torch::Tensor position_embedding_TW_;  // undefined without a table
 };
+
+/// Makes the encoding of a model of these sizes.
+using EncodingFactory = std::function<std::shared_ptr<PositionEncoding>(const BackboneShape&)>;
 
 /// Builds the encoding named by the configuration; its parameters hold nothing until initialize() or a checkpoint fills them.
 std::shared_ptr<PositionEncoding> make_position_encoding(const PositionConfig& config, const BackboneShape& shape);

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "models/config.h"
+#include "models/position_config.h"
 
 namespace liere {
 

@@ -28,15 +28,15 @@ constexpr std::string_view kPositionPrefix = "position.";  // the encoding's par
 
 }  // namespace
 
-VitImpl::VitImpl(const VitConfig& config, int64_t classes, torch::Device device) : config_(config), classes_(classes) {
+VitImpl::VitImpl(const VitConfig& config, int64_t classes, torch::Device device, const EncodingFactory& encoding) : config_(config), classes_(classes) {
   if (!config.width || !config.depth || !config.heads || !config.mlp)
     throw ConfigError("A model was built from a configuration whose sizes are open; call resolve() first.");
   if (classes < 1) throw ConfigError("A model needs at least one class; found " + std::to_string(classes) + ".");
   const int64_t width = *config.width;
   patch_embed_ = register_module("patch_embed", Linear(config.channels * product(config.patch), width, /*with_bias=*/true, device));
   cls_token_W_ = register_parameter("cls_token", at::empty({width}, at::dtype(at::kFloat).device(device)));
-  position_ = register_module("position", make_position_encoding(config.position, {*config.depth, *config.heads, config.head_dim(), width,
-                                                                                   grid(config.input_size).now, device}));
+  const BackboneShape shape{*config.depth, *config.heads, config.head_dim(), width, grid(config.input_size).now, device};
+  position_ = register_module("position", encoding ? encoding(shape) : make_position_encoding(config.position, shape));
   blocks_ = register_module("block", torch::nn::ModuleList());
   for (int64_t layer = 0; layer < *config.depth; ++layer) blocks_->push_back(Block(config, layer, device));
   head_norm_ = register_module("head_norm", LayerNorm(width, config.norm_eps, device));
@@ -108,9 +108,7 @@ double VitImpl::flops_per_sample(const TokenGrid& grid) const {
   const double width = *config_.width, depth = *config_.depth, mlp = *config_.mlp, patches = grid.tokens(), tokens = patches + 1;
   const double linears = tokens * (4 * width * width + 2 * width * mlp), scores_and_values = 2 * tokens * tokens * width,
                norms = 2 * 5 * tokens * width;
-  double rotation = 0;
-  if (const auto* c = std::get_if<LiereConfig>(&config_.position)) rotation = 2 * tokens * width * c->block_size;
-  if (std::get_if<RopeMixedConfig>(&config_.position)) rotation = 2 * tokens * width * 2;
+  const double rotation = 2 * tokens * width * static_cast<double>(position_->learned_block());
   const double embedding = patches * config_.channels * product(config_.patch) * width, head = width * classes_ + 5 * width;
   return embedding + depth * (linears + scores_and_values + norms + rotation) + head;
 }

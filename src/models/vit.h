@@ -28,8 +28,9 @@ class VitImpl : public torch::nn::Module {
   /// block.I.{norm1,attention.qkv,attention.out,norm2,mlp.fc1,mlp.fc2}.{weight,bias}, block.I.layer_scale{1,2}, head_norm, head, and position's generators /
   /// position_embedding: the goldens' names without `weight.`. Each is initialised by its own stream named_seed(seed, name): Linear
   /// U(+-1/sqrt(fan_in)), LayerNorm 1 and 0, cls_token and position_embedding N(0, 1), layer_scale its constant, generators U[0, init_scale). The parameters (float32, on
-  /// `device`; kMeta for shapes alone) hold nothing until initialize() or a checkpoint fills them.
-  VitImpl(const VitConfig& config, int64_t classes, torch::Device device = torch::kCPU);
+  /// `device`; kMeta for shapes alone) hold nothing until initialize() or a checkpoint fills them. `encoding` takes the place of config.position's: an
+  /// encoding that no configuration names yet.
+  VitImpl(const VitConfig& config, int64_t classes, torch::Device device = torch::kCPU, const EncodingFactory& encoding = {});
   void initialize(uint64_t seed);
 
   /// The grid of an input whose spatial size is `input_size`; throws ConfigError when the patch does not divide it.
@@ -39,6 +40,7 @@ class VitImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& input, const Rotations& rotations, const ForwardOptions& options = {});
 
   PositionEncoding& position() { return *position_; }
+  const PositionEncoding& position() const { return *position_; }
   const VitConfig& config() const { return config_; }
   /// false: blocks are always composed of single operations, also where fused_block.h serves. For comparisons; the default is true.
   void set_fused(bool fused);

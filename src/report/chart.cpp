@@ -19,6 +19,27 @@ double side(const Size& size) {
   return size.size() < 2 ? last : std::sqrt(last * static_cast<double>(size[size.size() - 2]));
 }
 
+/// Values that training logged, on a logarithmic axis: 0 (no rotation, or an exact one) has no place there. Of a long run the largest of neighbouring values.
+void add_traces(const std::vector<Run>& runs, Run::Trace Run::* trace, Chart& chart) {
+  constexpr size_t kMostPoints = 300;
+  std::vector<std::vector<Sample>> series;
+  for (const Run& run : runs) {
+    const auto& values = run.*trace;
+    series.emplace_back();
+    const size_t stride = values.size() / kMostPoints + 1;
+    for (size_t i = 0; i < values.size(); ++i) {
+      const auto [samples, value] = values[i];
+      if (!(value > 0)) continue;
+      if (i % stride == 0 || series.back().empty())
+        series.back().push_back({static_cast<double>(samples), value});
+      else
+        series.back().back().value = std::max(series.back().back().value, value);
+    }
+  }
+  add_curves(runs, series, chart);
+  chart.subtitle = subtitle({dataset_text(runs), band_text(chart)});
+}
+
 }  // namespace
 
 Chart learning_curves(const std::vector<Run>& runs) {
@@ -87,27 +108,23 @@ Chart accuracy_over_size(const std::vector<Run>& runs) {
 }
 
 Chart orthogonality_curves(const std::vector<Run>& runs) {
-  constexpr size_t kMostPoints = 300;
   Chart chart{.name = "orthogonality",
               .title = "Orthogonality of the rotations during training",
               .x_title = "training images seen",
               .y_title = "largest entry of |RᵀR − I|",
               .log_y = true};
-  std::vector<std::vector<Sample>> series;
-  for (const Run& run : runs) {
-    series.emplace_back();
-    const size_t stride = run.orthogonality.size() / kMostPoints + 1;
-    for (size_t i = 0; i < run.orthogonality.size(); ++i) {
-      const auto [samples, error] = run.orthogonality[i];
-      if (!(error > 0)) continue;  // an error of 0 (no rotation, or an exact one) has no place on a logarithmic axis
-      if (i % stride == 0 || series.back().empty())
-        series.back().push_back({static_cast<double>(samples), error});
-      else
-        series.back().back().value = std::max(series.back().back().value, error);
-    }
-  }
-  add_curves(runs, series, chart);
-  chart.subtitle = subtitle({dataset_text(runs), band_text(chart)});
+  add_traces(runs, &Run::orthogonality, chart);
+  return chart;
+}
+
+Chart gradient_norm_curves(const std::vector<Run>& runs) {
+  Chart chart{.name = "gradient_norm",
+              .title = "Gradient norm during training",
+              .x_title = "training images seen",
+              .y_title = "2-norm of the whole gradient",
+              .caption = "Before clipping; of a long run the largest of neighbouring values.",
+              .log_y = true};
+  add_traces(runs, &Run::gradient_norm, chart);
   return chart;
 }
 

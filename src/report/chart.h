@@ -64,6 +64,9 @@ std::vector<Chart> all_charts(const std::vector<Run>& runs);
 /// max |R^T R - I| over training images seen, where the events hold it; bands as above. Of a long run the largest of neighbouring values.
 Chart orthogonality_curves(const std::vector<Run>& runs);
 
+/// The gradient's norm before clipping over training images seen, in the same way.
+Chart gradient_norm_curves(const std::vector<Run>& runs);
+
 /// Heights for labels wanted at `wanted` (ascending), at least `gap` apart and within [low, high] where they fit: least squares.
 std::vector<double> spread(std::vector<double> wanted, double gap, double low, double high);
 

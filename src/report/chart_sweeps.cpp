@@ -168,7 +168,8 @@ Chart epochs_to_reach_absolute(const std::vector<Run>& runs) {
 
 std::vector<Chart> all_charts(const std::vector<Run>& runs) {
   return {learning_curves(runs),      accuracy_over_size(runs),       accuracy_over_block_size(runs), accuracy_over_data(runs),
-          accuracy_over_epochs(runs), epochs_to_reach_absolute(runs), orthogonality_curves(runs)};
+          accuracy_over_epochs(runs), epochs_to_reach_absolute(runs), orthogonality_curves(runs),
+          gradient_norm_curves(runs)};
 }
 
 }  // namespace liere::report

@@ -38,12 +38,25 @@ std::string shortened(const std::string& label) {
 }
 
 std::string end_label(const Chart& chart, const Curve& curve) {
-  char error[32];
-  std::snprintf(error, sizeof error, "%.1e", curve.points.back().y);
-  return shortened(curve.label) + "  " + (!curve.remark.empty() ? curve.remark : chart.log_y ? error : format_number(curve.points.back().y, 1));
+  const double last = curve.points.back().y;
+  char text[32];
+  std::snprintf(text, sizeof text, last >= 0.01 && last < 1000 ? "%.2g" : "%.1e", last);
+  return shortened(curve.label) + "  " + (!curve.remark.empty() ? curve.remark : chart.log_y ? text : format_number(last, 1));
 }
 
-/// Whole decades around all points.
+/// 1, 2 and 5 times the powers of ten around and between `low` and `high`, at least two of them.
+std::vector<double> steps_around(double low, double high) {
+  std::vector<double> steps;
+  for (int decade = static_cast<int>(std::floor(std::log10(low)));; ++decade)
+    for (const double digit : {1.0, 2.0, 5.0}) {
+      const double step = digit * std::pow(10, decade);
+      if (step <= low) steps.clear();
+      steps.push_back(step);
+      if (step >= high && steps.size() > 1) return steps;
+    }
+}
+
+/// Whole decades around all points, or where these are within two, 1, 2 or 5 times such.
 Range log_range(const Chart& chart) {
   double low = chart.curves[0].points[0].low, high = low;
   for (const Curve& curve : chart.curves)
@@ -51,6 +64,10 @@ Range log_range(const Chart& chart) {
       low = std::min(low, point.low);
       high = std::max(high, point.high);
     }
+  if (high < 100 * low) {
+    const auto steps = steps_around(low, high);
+    return {steps.front(), steps.back()};
+  }
   const double bottom = std::floor(std::log10(low));
   return {std::pow(10, bottom), std::pow(10, std::max(bottom + 1, std::ceil(std::log10(high))))};
 }
@@ -112,7 +129,14 @@ std::string frame(const Chart& chart, const Range& x, const Range& y) {
   script += "set xlabel " + gnuplot_string(chart.x_title) + " textcolor '#444444' offset 0,-0.1\nset ylabel " + gnuplot_string(chart.y_title) +
             " textcolor '#444444' offset 0.8,0\n";
   script += "set xrange [" + number(x.low) + ":" + number(x.high) + "]\nset yrange [" + number(y.low) + ":" + number(y.high) + "]\n";
-  if (chart.log_y) script += "set logscale y\nset format y '%.0e'\n";
+  if (chart.log_y) {
+    script += "set logscale y\n" + std::string("set format y '") + (y.low >= 0.01 && y.high < 1000 ? "%g" : "%.0e") + "'\n";
+    if (y.high < 100 * y.low) {
+      std::string list;
+      for (const double step : steps_around(y.low, y.high)) list += (list.empty() ? "" : ",") + number(step);
+      script += "set ytics (" + list + ")\n";
+    }
+  }
   if (!chart.log_y && y.high - y.low > 40) script += "set ytics 0,20\n";
   return script;
 }

@@ -115,15 +115,20 @@ void read_summary(const fs::path& path, Run& run) {
     run.best = {best->number("top1"), best->integer("step"), best->integer("count"), best->text("selected_on", "test")};
 }
 
+/// A run that was resumed from an earlier checkpoint repeats values: the later ones count.
+void add_value(double value, int64_t seen, Run::Trace& trace) {
+  while (!trace.empty() && trace.back().first >= seen) trace.pop_back();
+  if (std::isfinite(value)) trace.push_back({seen, value});
+}
+
 void add_event(const Entry& entry, Run& run, double& last_rate) {
   const std::string event = entry.text("event", "");
   const int64_t seen = entry.integer("samples").value_or(0);
   if (event == "train") {
     last_rate = entry.number("samples_per_second");
     run.diverged = entry.has("loss") && !std::isfinite(entry.number("loss"));
-    const double error = entry.number("orthogonality");
-    while (!run.orthogonality.empty() && run.orthogonality.back().first >= seen) run.orthogonality.pop_back();
-    if (std::isfinite(error)) run.orthogonality.push_back({seen, error});
+    add_value(entry.number("orthogonality"), seen, run.orthogonality);
+    add_value(entry.number("grad_norm"), seen, run.gradient_norm);
   }
   if (event != "eval") return;
   EvalEvent eval{entry.integer("epoch").value_or(0), entry.integer("step").value_or(0), seen, entry.accuracy(), entry.text("split", "test")};

@@ -78,7 +78,9 @@ struct Run {
   std::string final_split = "test";  // what that was measured on
   Best best;
   std::vector<EvalEvent> evals;      // during training, all of one split
-  std::vector<std::pair<int64_t, double>> orthogonality;  // training samples seen, max |R^T R - I|
+  using Trace = std::vector<std::pair<int64_t, double>>;  // training samples seen, value
+  Trace orthogonality;  // max |R^T R - I|
+  Trace gradient_norm;  // 2-norm of the whole gradient before clipping
   int64_t unreadable_lines = 0;  // of metrics.jsonl, its cut-off last line not counted
   std::optional<AccuracyTest> accuracy_test;
   std::optional<ShuffleTest> shuffle_test, shuffle_frames_test;

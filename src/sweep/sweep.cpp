@@ -107,6 +107,7 @@ Sweep::Sweep(const SweepFile& file, const SweepOptions& options) : file_(file), 
   check_tests();
   learn_costs();
   choose();
+  keep_own_entries();
 }
 
 void Sweep::check_tests() const {
@@ -172,14 +173,34 @@ void Sweep::learn_costs() {
   }
 }
 
-std::vector<Point> Sweep::points() const {
-  auto all = tuning_points(file_);
-  for (auto point : points_of(file_)) {
-    if (file_.tune)
-      if (const auto chosen = chosen_.find(point.at.at(file_.tune->per)); chosen != chosen_.end()) point.overrides.push_back(file_.tune->key + "=" + chosen->second);
+std::vector<Point> Sweep::points() const { return points(file_); }
+
+std::vector<Point> Sweep::points(const SweepFile& file) const {
+  auto all = tuning_points(file);
+  for (auto point : points_of(file)) {
+    if (file.tune)
+      if (const auto chosen = chosen_.find(point.at.at(file.tune->per)); chosen != chosen_.end()) point.overrides.push_back(file.tune->key + "=" + chosen->second);
+    if (other_experiments_.count(point.folder)) std::erase_if(point.overrides, [](const auto& text) { return text.starts_with("reproduces="); });
     all.push_back(point);
   }
   return all;
+}
+
+void Sweep::keep_own_entries() {
+  if (file_.given.empty() || file_.reproduces.empty()) return;
+  auto stated = file_;
+  stated.given.clear();
+  auto all = points(stated);
+  std::erase_if(all, [](const auto& point) { return !point.tuning_of.empty(); });
+  ProgressLine progress("checking points without the command line's keys", static_cast<int64_t>(all.size()));
+  int64_t done = 0;
+  for (const auto& point : all) {
+    if (cost_of(point).identity != costs_.at(point.folder).identity) other_experiments_.insert(point.folder);
+    progress.update(++done, point.name);
+  }
+  if (!other_experiments_.empty())
+    log_info("the paper's figures in reproduces are left out for " + format_count(static_cast<int64_t>(other_experiments_.size())) + " of " + format_count(static_cast<int64_t>(all.size())) +
+             " runs: the command line makes other experiments of them");
 }
 
 PointState Sweep::state_of(const Point& point) const {

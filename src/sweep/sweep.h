@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -56,8 +57,12 @@ class Sweep {
 
  private:
   std::vector<std::string> train_arguments(const Point& point) const;
+  /// points() of a file whose axes and tuning are those of this sweep.
+  std::vector<Point> points(const SweepFile& file) const;
   PointCost cost_of(const Point& point) const;
   void learn_costs();
+  /// Where the command line makes other experiments of points, the file's entries of the paper do not hold for them.
+  void keep_own_entries();
   /// Takes over what finished tuning runs say.
   void choose();
   /// 0, or the exit code of what stopped them.
@@ -74,6 +79,7 @@ class Sweep {
   Attempts attempts_;
   std::map<std::string, PointCost> costs_;  // by folder
   std::map<std::string, std::string> chosen_;
+  std::set<std::string> other_experiments_;  // folders
 };
 
 /// Columns aligned; the first row is the head.

@@ -184,6 +184,7 @@ Point make_point(const SweepFile& file, const std::vector<const AxisValue*>& val
 
 void place(const SweepFile& file, Point& point) {
   point.folder = (fs::path(file.output) / point.name).string();
+  point.overrides.insert(point.overrides.end(), file.given.begin(), file.given.end());
   point.overrides.push_back("output=" + point.folder);
   if (const auto expected = expectation(file, point.at); point.tuning_of.empty() && !expected.empty()) point.overrides.push_back(expected);
 }

@@ -42,6 +42,7 @@ struct Tuning {
 struct SweepFile {
   std::string name, config, output;  // output: folder of the run folders
   std::vector<std::string> overrides, evaluate;
+  std::vector<std::string> given;    // overrides of the command line, after all of the file's
   std::vector<Axis> axes;
   std::optional<Tuning> tune;
   std::vector<ConfigNode> reproduces;  // each a map with `where`
@@ -62,6 +63,9 @@ struct Point {
 std::filesystem::path find_sweep(const std::string& name);
 /// Throws ConfigError with file, line and column: an unknown key, an axis without values, `where` or `per` naming no axis or no value, two points of one folder.
 SweepFile read_sweep(const std::filesystem::path& path);
+
+/// The file with overrides (KEY=VALUE) of every point; output=DIR names the sweep's own folder. Throws ConfigError for a key that an axis or `tune` sets.
+SweepFile with_overrides(SweepFile file, const std::vector<std::string>& given);
 
 /// The product of the axes, the last one running fastest.
 std::vector<Point> points_of(const SweepFile& file);

@@ -21,17 +21,11 @@ constexpr double kMiB = 1024 * 1024;
 
 double element_bytes(Precision precision) { return precision == Precision::kBf16 ? 2 : precision == Precision::kFp32 ? 4 : 8; }
 
-/// Entries of R per token, layer and head, and how many copies a step holds: value, gradient and what exp keeps for its backward.
-double rotation_entries(const VitConfig& model) {
-  return std::visit(
-      [&](const auto& c) -> double {
-        using Kind = std::decay_t<decltype(c)>;
-        if constexpr (std::is_same_v<Kind, LiereConfig>)
-          return c.block_size == 2 ? 1.5 * static_cast<double>(model.head_dim()) : 4.0 * static_cast<double>(model.head_dim() * c.block_size);
-        else if constexpr (std::is_same_v<Kind, RopeMixedConfig>) return 1.5 * static_cast<double>(model.head_dim());
-        else return 0;
-      },
-      model.position);
+/// Entries of R per token, layer and head, and how many copies a step holds: value, gradient and what exp keeps for its backward. Pairs are cosine and
+/// sine and one gradient.
+double rotation_entries(const VitImpl& model) {
+  const int64_t block = model.position().learned_block(), head_dim = model.config().head_dim();
+  return block == 2 ? 1.5 * static_cast<double>(head_dim) : 4.0 * static_cast<double>(head_dim * block);
 }
 
 /// Kept per token and block: the inputs of two norms, qkv, turned q, k and v, attention's output and its projection, the MLP's hidden layer before
@@ -88,7 +82,7 @@ MemoryEstimate estimate_memory(const ExperimentConfig& config, VitImpl& model) {
   MemoryEstimate estimate;
   // Weight, gradient, two moments; the average; the bf16 copy; the snapshot of a checkpoint that is being written.
   estimate.state = parameters * (word * (4 + (config.ema.decay ? 1 : 0) + (config.checkpoint.background ? 3 : 0)) + (config.train.precision == Precision::kBf16 ? 2 : 0));
-  estimate.rotations = word * rotation_entries(config.model) * tokens * static_cast<double>(*config.model.depth * *config.model.heads);
+  estimate.rotations = word * rotation_entries(model) * tokens * static_cast<double>(*config.model.depth * *config.model.heads);
   estimate.per_sample = (tokens + 1) * activation_bytes(config) + picture * 4 * static_cast<double>(config.loader.prefetch + 2);
   estimate.fixed = 300 * kMiB;
   return estimate;

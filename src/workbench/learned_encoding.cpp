@@ -121,9 +121,11 @@ void read_position(const Weights& weights, const ConfigNode& root, LearnedEncodi
         using Position = std::decay_t<decltype(position)>;
         if constexpr (requires { position.absolute; }) table = position.absolute;
         if constexpr (std::is_same_v<Position, LiereConfig>) read_learned(weights, root, position.share, position.block_size, position.init_scale, e);
-        if constexpr (std::is_same_v<Position, RopeMixedConfig>) read_learned(weights, root, position.share, 2, position.init_scale, e);
-        if constexpr (std::is_same_v<Position, VisionLlamaConfig>) set_visionllama(e);
-        if constexpr (std::is_same_v<Position, RopeConfig>) set_rope(position.base, e);
+        else if constexpr (std::is_same_v<Position, RopeMixedConfig>) read_learned(weights, root, position.share, 2, position.init_scale, e);
+        else if constexpr (std::is_same_v<Position, VisionLlamaConfig>) set_visionllama(e);
+        else if constexpr (std::is_same_v<Position, RopeConfig>) set_rope(position.base, e);
+        else if constexpr (!std::is_same_v<Position, AbsoluteConfig> && !std::is_same_v<Position, NoPositionConfig>)
+          fail(e.file, "the workbench does not know how '" + e.kind + "' turns queries and keys. Leave this run out.");
       },
       e.model.position);
   if (table) e.table = weights.read<float>("position_embedding", {1 + e.tokens(), *e.model.width});

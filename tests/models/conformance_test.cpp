@@ -5,6 +5,8 @@
 #include <cmath>
 #include <map>
 
+#include "core/check.h"
+#include "core/config.h"
 #include "core/safetensors.h"
 #include "every_encoding.h"
 #include "golden.h"
@@ -16,10 +18,25 @@ using namespace liere::test;
 
 namespace {
 
+struct ModelWithAnyEncoding {
+  AnyEncoding position;
+};
+template <class V>
+void fields(V& v, ModelWithAnyEncoding& c) {
+  v("position", c.position, "position encoding");
+}
+
 const std::vector<std::vector<int64_t>> kInputs = {{7}, {4, 4}, {2, 6}, {2, 3, 4}};  // tokens per axis: patches of one pixel
 
-VitConfig config_of(const PositionConfig& position, const std::vector<int64_t>& input) {
-  VitConfig config;
+/// A model's configuration with an encoding of the program's, or `factory` for the example.
+struct Subject : VitConfig {
+  AnyEncoding encoding;
+  EncodingFactory factory;
+};
+
+Subject subject_of(const AnyEncoding& encoding, const std::vector<int64_t>& input) {
+  Subject config;
+  config.encoding = encoding;
   config.preset = Preset::kCustom;
   config.input_size = input;
   config.patch = std::vector<int64_t>(input.size(), 1);
@@ -27,13 +44,22 @@ VitConfig config_of(const PositionConfig& position, const std::vector<int64_t>& 
   config.depth = 2;
   config.heads = 2;
   config.mlp = 24;
-  config.position = position;
+  std::visit(
+      [&config](const auto& c) {
+        if constexpr (std::is_constructible_v<PositionConfig, decltype(c)>) {
+          config.position = c;
+        } else {
+          config.position = NoPositionConfig{};
+          config.factory = [c](const BackboneShape& shape) { return make(c, shape); };
+        }
+      },
+      encoding);
   config.resolve();
   return config;
 }
 
-Vit made(const VitConfig& config, torch::Dtype dtype = torch::kDouble, uint64_t seed = 1) {
-  Vit model(config, 4);
+Vit made(const Subject& config, torch::Dtype dtype = torch::kDouble, uint64_t seed = 1) {
+  Vit model(config, 4, torch::kCPU, config.factory);
   model->initialize(seed);
   model->to(dtype);
   return model;
@@ -65,21 +91,17 @@ double largest(const torch::Tensor& x) { return x.abs().max().item<double>(); }
 /// `check(config)` for every encoding and input.
 template <class Check>
 void for_each_encoding(const Check& check) {
-  for (const auto& position : every_encoding())
+  for (const auto& encoding : every_encoding())
     for (const auto& input : kInputs) {
-      INFO(describe(position) << " on " << input.size() << " axes, " << input.back() << " tokens along the last");
-      check(config_of(position, input));
+      INFO(describe(encoding) << " on " << input.size() << " axes, " << input.back() << " tokens along the last");
+      check(subject_of(encoding, input));
     }
 }
 
 /// Weights of the encoding itself, by name.
 std::map<std::string, torch::Tensor> encoding_weights(Vit& model) {
   std::map<std::string, torch::Tensor> weights;
-  auto plain = made([&] {
-    auto config = model->config();
-    config.position = NoPositionConfig{};
-    return config;
-  }());
+  auto plain = made(subject_of(NoPositionConfig{}, model->config().input_size));
   auto all = weights_of(model);
   const auto backbone = weights_of(plain);
   for (const auto& [name, weight] : all)
@@ -87,29 +109,48 @@ std::map<std::string, torch::Tensor> encoding_weights(Vit& model) {
   return weights;
 }
 
-bool is_learned_rotation(const PositionConfig& position) {
-  return std::visit([](const auto& c) { return requires { c.share; }; }, position);
+bool is_learned_rotation(const AnyEncoding& encoding) {
+  return std::visit([](const auto& c) { return requires { c.share; }; }, encoding);
 }
-bool has_table(const PositionConfig& position) {
+bool has_table(const AnyEncoding& encoding) {
   return std::visit(
       [](const auto& c) {
         if constexpr (requires { c.absolute; }) return c.absolute;
         else return std::string(c.kind) == "absolute";
       },
-      position);
+      encoding);
 }
 
 }  // namespace
 
 TEST_CASE("conformance: the list holds every kind", "[conformance]") {
   std::map<std::string, int> kinds;
-  for (const auto& position : every_encoding()) ++kinds[std::visit([](const auto& c) { return std::string(c.kind); }, position)];
-  CHECK(kinds.size() == std::variant_size_v<PositionConfig>);
-  for (const char* kind : {"none", "absolute", "rope", "visionllama", "rope_mixed", "liere"}) CHECK(kinds.count(kind) == 1);
+  for (const auto& encoding : every_encoding()) ++kinds[std::visit([](const auto& c) { return std::string(c.kind); }, encoding)];
+  CHECK(kinds.size() == std::variant_size_v<PositionConfig> + 1);
+  for (const char* kind : {"none", "absolute", "rope", "visionllama", "rope_mixed", "liere", "ordered"}) CHECK(kinds.count(kind) == 1);
+}
+
+TEST_CASE("conformance: the example is read, named and checked like the program's own, and is LieRE along one axis", "[conformance]") {
+  ModelWithAnyEncoding read;
+  decode(parse_config("position: {kind: ordered, block_size: 4, share: heads}", "test"), read);
+  const auto& ordered = std::get<OrderedConfig>(read.position);
+  CHECK(ordered.share == Share::kHeads);
+  CHECK(ordered.label() == "ordered LieRE_4");
+  CHECK_NOTHROW(ordered.check({16, 1}));
+  CHECK_THROWS_AS(ordered.check({6, 1}), ConfigError);
+  CHECK_THROWS_AS(decode(parse_config("position: {kind: ordered, block_size: 1}", "test"), read), ConfigError);
+
+  for (const auto& input : kInputs) {
+    auto model = made(subject_of(ordered, input)), liere = made(subject_of(LiereConfig{.block_size = 4, .share = Share::kHeads}, input));
+    const torch::NoGradGuard no_grad;
+    const double difference = largest(logits(model, input_of(input)) - logits(liere, input_of(input)));
+    if (input.size() == 1) CHECK(difference <= 1e-12);
+    else CHECK(difference > 1e-6);
+  }
 }
 
 TEST_CASE("conformance: gradients of an encoding's weights and of a projection are central differences", "[conformance]") {
-  for_each_encoding([](const VitConfig& config) {
+  for_each_encoding([](const Subject& config) {
     auto model = made(config);
     const auto input = input_of(config.input_size);
     loss_and_gradients(model, input);
@@ -134,7 +175,7 @@ TEST_CASE("conformance: gradients of an encoding's weights and of a projection a
 }
 
 TEST_CASE("conformance: other sizes than trained give finite logits by both rules of positions, and the trained size its own again", "[conformance]") {
-  for_each_encoding([](const VitConfig& config) {
+  for_each_encoding([](const Subject& config) {
     auto model = made(config);
     const torch::NoGradGuard no_grad;
     const auto at_trained = logits(model, input_of(config.input_size));
@@ -148,7 +189,7 @@ TEST_CASE("conformance: other sizes than trained give finite logits by both rule
       model->position().set_position_rule(PositionRule::kFixed);
       const auto fixed = logits(model, input);
       CHECK(fixed.isfinite().all().item<bool>());
-      const bool has_rule = std::visit([](const auto& c) { return requires { c.positions; }; }, config.position);
+      const bool has_rule = std::visit([](const auto& c) { return requires { c.positions; }; }, config.encoding);
       CHECK((largest(fixed - sequential) > 1e-9) == has_rule);
       model->position().set_position_rule(PositionRule::kSequential);
     }
@@ -157,7 +198,7 @@ TEST_CASE("conformance: other sizes than trained give finite logits by both rule
 }
 
 TEST_CASE("conformance: bf16 stays within its rounding of float32, and rotations stay float32", "[conformance]") {
-  for_each_encoding([](const VitConfig& config) {
+  for_each_encoding([](const Subject& config) {
     auto model = made(config, torch::kFloat);
     const torch::NoGradGuard no_grad;
     const auto input = input_of(config.input_size, torch::kFloat), exact = logits(model, input);
@@ -178,7 +219,7 @@ TEST_CASE("conformance: bf16 stays within its rounding of float32, and rotations
 
 TEST_CASE("conformance: weights written and read again give the same logits, bit for bit", "[conformance]") {
   TemporaryFolder folder;
-  for_each_encoding([&](const VitConfig& config) {
+  for_each_encoding([&](const Subject& config) {
     auto model = made(config, torch::kFloat), other = made(config, torch::kFloat, 77);
     std::vector<safetensors::TensorView> views;
     for (const auto& [name, weight] : model->named_weights())
@@ -194,20 +235,20 @@ TEST_CASE("conformance: weights written and read again give the same logits, bit
 }
 
 TEST_CASE("conformance: parameters are the backbone's, the table's and what rotates - a dry run counts the same", "[conformance]") {
-  for_each_encoding([](const VitConfig& config) {
+  for_each_encoding([](const Subject& config) {
     auto model = made(config);
     int64_t own = 0, tokens = 1;
     for (const auto& [name, weight] : encoding_weights(model)) own += weight.numel();
     for (const int64_t side : config.input_size) tokens *= side;
-    CHECK(own == model->position().rotation_parameters() + (has_table(config.position) ? (tokens + 1) * *config.width : 0));
-    CHECK((model->position().rotation_parameters() > 0) == is_learned_rotation(config.position));
-    Vit shapes(config, 4, torch::kMeta);
+    CHECK(own == model->position().rotation_parameters() + (has_table(config.encoding) ? (tokens + 1) * *config.width : 0));
+    CHECK((model->position().rotation_parameters() > 0) == is_learned_rotation(config.encoding));
+    Vit shapes(config, 4, torch::kMeta, config.factory);
     CHECK(shapes->parameter_count() == model->parameter_count());
   });
 }
 
 TEST_CASE("conformance: start values follow the seed and nothing else", "[conformance]") {
-  for_each_encoding([](const VitConfig& config) {
+  for_each_encoding([](const Subject& config) {
     auto a = made(config), again = made(config), other = made(config, torch::kDouble, 2);
     for (const auto& [name, weight] : encoding_weights(a)) {
       INFO(name);
@@ -218,7 +259,7 @@ TEST_CASE("conformance: start values follow the seed and nothing else", "[confor
 }
 
 TEST_CASE("conformance: every encoding but none sees the order of its tokens", "[conformance]") {
-  for_each_encoding([](const VitConfig& config) {
+  for_each_encoding([](const Subject& config) {
     auto model = made(config);
     const torch::NoGradGuard no_grad;
     const auto input = input_of(config.input_size);
@@ -226,13 +267,13 @@ TEST_CASE("conformance: every encoding but none sees the order of its tokens", "
     ForwardOptions shuffled;
     shuffled.permutation_BN = torch::arange(tokens, torch::kLong).flip(0).expand({2, tokens});
     const double difference = largest(logits(model, input, shuffled) - logits(model, input));
-    if (std::holds_alternative<NoPositionConfig>(config.position)) CHECK(difference <= 1e-12);
+    if (std::holds_alternative<NoPositionConfig>(config.encoding)) CHECK(difference <= 1e-12);
     else CHECK(difference > 1e-6);
   });
 }
 
 TEST_CASE("conformance: scores depend on offsets alone in one dimension, and in more for all rotations that commute", "[conformance]") {
-  for_each_encoding([](const VitConfig& config) {
+  for_each_encoding([](const Subject& config) {
     auto model = made(config);
     const auto set = model->position().rotations(model->grid(config.input_size), false);
     if (set.kind == Rotations::Kind::kNone) return;

@@ -90,6 +90,23 @@ TEST_CASE("a group of seeds is one curve within a band, where all runs were eval
   CHECK(sizes.curves[0].points[0].high == Approx(84));
 }
 
+TEST_CASE("the gradient's norm over training, the later of repeated values, without what is not finite") {
+  TemporaryFolder temporary;
+  std::string events;
+  for (const auto& [samples, norm] : std::vector<std::pair<int, std::string>>{{64, "2"}, {128, "9"}, {128, "0.5"}, {192, "null"}, {256, "4"}})
+    events += R"({"event":"train","samples":)" + std::to_string(samples) + R"(,"grad_norm":)" + norm + "}\n";
+  put(temporary.path() / "a/metrics.jsonl", events);
+  const Chart chart = gradient_norm_curves(read_runs({temporary.path() / "a"}));
+  REQUIRE(chart.curves.size() == 1);
+  CHECK(chart.log_y);
+  std::vector<std::pair<double, double>> points;
+  for (const Point& point : chart.curves[0].points) points.push_back({point.x, point.y});
+  CHECK(points == std::vector<std::pair<double, double>>{{64, 2}, {128, 0.5}, {256, 4}});
+  CHECK(contains(plot_script(chart), "set yrange [0.5:5]"));
+  CHECK(contains(plot_script(chart), "set ytics (0.5,1,2,5)"));
+  CHECK(contains(plot_script(chart), "set format y '%g'"));
+}
+
 TEST_CASE("orthogonality on a logarithmic axis, thinned to its largest values") {
   TemporaryFolder temporary;
   std::string events;

@@ -40,7 +40,7 @@ const Cells& cells_of_project() {
     }
     for (const auto& file : fs::directory_iterator(folder / "sweeps"))
       for (const auto& point : points_of(read_sweep(file.path())))
-        for (const std::string text : point.overrides)
+        for (const auto& text : point.overrides)
           if (text.starts_with("reproduces=")) collect(found, read_reproduces(parse_yaml(text.substr(11), file.path().string())));
     return found;
   }();

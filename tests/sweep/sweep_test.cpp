@@ -59,7 +59,7 @@ here=$(dirname "$0")
 json='' out='' dry='' identity=''
 for word in "$@"; do
   case $word in output=*) out=${word#output=} ;; --dry-run) dry=1 ;; esac
-  case $word in --*|output=*|reproduces=*) ;; *.json) json=$word ;; *) identity="$identity $word" ;; esac
+  case $word in --*|output=*|reproduces=*|threads=*) ;; *.json) json=$word ;; *) identity="$identity $word" ;; esac
 done
 case " $* " in *' optimizer.rl='*) echo "error: optimizer.rl: unknown key" >&2; exit 2 ;; esac
 case " $* " in *' --test list '*) printf '  accuracy  x\n  shuffle  y\n'; exit 0 ;; esac
@@ -78,9 +78,9 @@ printf '{"state": "done", "steps": 10, "steps_planned": 10, "seconds": 60, "iden
 )sh");
     fs::permissions(program, fs::perms::owner_all);
   }
-  Sweep sweep(SweepOptions options = {}) const {
+  Sweep sweep(SweepOptions options = {}, const std::vector<std::string>& given = {}) const {
     options.train = options.eval = program.string();
-    return Sweep(read_sweep(file), options);
+    return Sweep(with_overrides(read_sweep(file), given), options);
   }
   void fate(const std::string& lines) const { write(folder.path() / "fate", lines); }
   int64_t trainings() const {
@@ -221,6 +221,35 @@ TEST_CASE("sweep: a run that ended before the steps that are asked for now goes 
   REQUIRE(::flock(lock, LOCK_EX | LOCK_NB) == 0);
   CHECK_THROWS_WITH(sweep.run(), Catch::Contains("another liere-sweep"));
   ::close(lock);
+}
+
+TEST_CASE("sweep: keys of the command line come after the file's, may name the folder, and may not undo an axis", "[sweep]") {
+  TemporaryFolder folder;
+  write(folder.path() / "trial.yaml", std::string(kAxes) + "tune: {key: optimizer.eps, values: [1e-8], per: encoding, overrides: [data.holdout=100]}\n");
+  const auto file = read_sweep(folder.path() / "trial.yaml");
+  const auto points = points_of(with_overrides(file, {"train.epochs=9", "output=elsewhere", "data.root=/my data"}));
+  CHECK(points[7].folder == "elsewhere/liere_8_size-64-64_seed1");
+  const std::vector<std::string> expected = {"train.epochs=3", "model.position.block_size=8", "optimizer.lr=1e-4", "model.input_size=[64,64]", "seed=1", "train.epochs=9", "data.root=/my data",
+                                             "output=elsewhere/liere_8_size-64-64_seed1"};
+  CHECK(std::vector<std::string>(points[7].overrides.begin(), points[7].overrides.end() - 1) == expected);
+  CHECK(tuning_points(with_overrides(file, {"threads=1"})).front().overrides.back() == "output=runs/trial/tune_absolute_eps-1e-8");
+  for (const char* wrong : {"seed=3", "model.position={kind: rope}", "model=x", "optimizer.lr=1", "optimizer.eps=1e-6", "data.holdout=5"}) CHECK_THROWS_WITH(with_overrides(file, {wrong}), Catch::Contains("would undo"));
+  CHECK_THROWS_WITH(with_overrides(file, {"status"}), Catch::Contains("expected KEY=VALUE"));
+  CHECK_THROWS_WITH(with_overrides(file, {"output="}), Catch::Contains("names no folder"));
+  CHECK_NOTHROW(with_overrides(file, {"model.positions=1", "seeds=2"}));
+}
+
+TEST_CASE("sweep: the paper's figures stay with what they are of when the command line makes other experiments", "[sweep]") {
+  const Stage stage("config: a.yaml\naxes:\n  seed: {key: seed, values: [0, 1]}\nreproduces: [{table: A, row: LieRE_8, column: x, top1: 70, interval: [69, 71]}]\n");
+  const auto lists = [](const Sweep& sweep) {
+    int64_t count = 0;
+    for (const auto& point : sweep.points())
+      for (const auto& override : point.overrides) count += override.starts_with("reproduces=");
+    return count;
+  };
+  CHECK(lists(stage.sweep()) == 2);
+  CHECK(lists(stage.sweep({}, {"threads=1"})) == 2);  // not of the identity
+  CHECK(lists(stage.sweep({}, {"train.epochs=2"})) == 0);
 }
 
 TEST_CASE("sweep: a point that liere-train refuses stops the sweep before anything is trained", "[sweep]") {

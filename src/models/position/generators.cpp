@@ -7,7 +7,7 @@
 namespace liere {
 
 GeneratorEncoding::GeneratorEncoding(const GeneratorSettings& settings, const BackboneShape& shape)
-    : init_scale_(settings.init_scale), rule_(settings.positions) {
+    : block_size_(settings.block_size), init_scale_(settings.init_scale), rule_(settings.positions) {
   const bool over_layers = settings.share == Share::kLayers || settings.share == Share::kBoth,
              over_heads = settings.share == Share::kHeads || settings.share == Share::kBoth;
   const int64_t b = settings.block_size, axes = static_cast<int64_t>(shape.trained_grid.size());

@@ -18,6 +18,7 @@ class GeneratorEncoding : public PositionEncoding {
  public:
   void initialize(uint64_t seed) override;
   int64_t rotation_parameters() const override { return generators_nLHKE_.numel(); }
+  int64_t learned_block() const override { return block_size_; }
   void set_position_rule(PositionRule rule) override { rule_ = rule; }
   /// Made anew only where the generators, the grid, the rule or the path are not those of the last call (on a GPU always: comparing would wait for
   /// it).
@@ -41,6 +42,7 @@ class GeneratorEncoding : public PositionEncoding {
 
  private:
   torch::Tensor generators_nLHKE_;
+  int64_t block_size_;
   double init_scale_;
   PositionRule rule_;
   mutable TokenGrid cached_grid_;

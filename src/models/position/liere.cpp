@@ -5,7 +5,7 @@
 namespace liere {
 
 Rotations Liere::make_rotations(const torch::Tensor& generators_nLHKE, const torch::Tensor& positions_Nn) const {
-  return {.kind = Rotations::Kind::kBlocks, .value = rotation_exp(generators_nLHKE, positions_Nn, block_size_, path(), {ray_table(), {}})};
+  return {.kind = Rotations::Kind::kBlocks, .value = rotation_exp(generators_nLHKE, positions_Nn, learned_block(), path(), {ray_table(), {}})};
 }
 
 torch::Tensor Liere::gradient_of(const Rotations& set, const torch::Tensor& positions_Nn) const {

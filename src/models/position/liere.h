@@ -8,14 +8,11 @@ namespace liere {
 
 class Liere : public GeneratorEncoding {
  public:
-  Liere(const GeneratorSettings& settings, const BackboneShape& shape) : GeneratorEncoding(settings, shape), block_size_(settings.block_size) {}
+  Liere(const GeneratorSettings& settings, const BackboneShape& shape) : GeneratorEncoding(settings, shape) {}
 
  protected:
   Rotations make_rotations(const torch::Tensor& generators_nLHKE, const torch::Tensor& positions_Nn) const override;
   torch::Tensor gradient_of(const Rotations& set, const torch::Tensor& positions_Nn) const override;
-
- private:
-  int64_t block_size_;
 };
 
 }  // namespace liere
