@@ -2,6 +2,7 @@
 //   seeds and samples  top-1 where every run's samples.csv is there and of the same test samples: core/seed_statistics.h, 1,000 resamples
 //   seeds              anything else of several seeds: Student's t
 //   samples            one run: the evaluation's own interval (bootstrap), else Wilson's. It says nothing of other seeds
+//   evaluations        epochs of one run: it reached the level somewhere between two evaluations
 #pragma once
 
 #include <functional>
@@ -20,7 +21,7 @@ struct Estimate {
   double mean = kUnknown;
   size_t seeds = 0;                  // runs it is the mean of
   std::optional<Interval> interval;  // within 0..100 where the figure is a share
-  std::string over;                  // "seeds and samples", "seeds", "samples"; empty without an interval
+  std::string over;                  // "seeds and samples", "seeds", "samples", "evaluations"; empty without an interval
 };
 
 /// Two methods on the same seeds; differences are second - first in points of top-1.

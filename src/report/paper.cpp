@@ -53,6 +53,17 @@ double factor(const Run& run, const std::vector<Run>& runs) {
   return epochs && *epochs > 0 ? level.epochs / *epochs : kUnknown;
 }
 
+/// From the first evaluation that reaches the level to the one before, which does not; unknown where it is the first of all.
+std::optional<Interval> factor_interval(const Run& run, const std::vector<Run>& runs) {
+  const AbsoluteLevel level = absolute_level(run, runs);
+  const auto reached = std::isnan(level.percent) ? std::nullopt : samples_to_reach(run.evals, level.percent);
+  int64_t before = 0;
+  for (const EvalEvent& eval : run.evals)
+    if (reached && eval.samples < *reached) before = std::max(before, eval.samples);
+  if (before == 0) return std::nullopt;
+  return Interval{factor(run, runs), level.epochs / (static_cast<double>(before) * epochs_per_sample(run))};
+}
+
 Source source_of(const PaperEntry& entry, Figure figure, const std::vector<Run>& runs) {
   const auto nothing = [](const Run&) { return std::optional<Interval>(); };
   switch (figure) {
@@ -78,7 +89,7 @@ Source source_of(const PaperEntry& entry, Figure figure, const std::vector<Run>&
     case Figure::kEpochsFactor:
       break;
   }
-  return {[&runs](const Run& run) { return factor(run, runs); }, nothing};
+  return {[&runs](const Run& run) { return factor(run, runs); }, [&runs](const Run& run) { return factor_interval(run, runs); }};
 }
 
 std::vector<std::pair<Figure, double>> figures_of(const PaperEntry& entry) {
@@ -115,7 +126,10 @@ void fill(PaperCell& cell, double paper, const std::vector<Run>& runs, const Est
     const Source source = source_of(entry, cell.figure, runs);
     cell.ours = cell.figure == Figure::kTop1 && entry.test == "accuracy" ? estimates.top1(cell.group)
                                                                          : Estimates::of(cell.group, source.figure, source.own, is_share);
-    if (cell.figure == Figure::kEpochsFactor && cell.ours.interval) cell.ours.interval->low = std::max(0.0, cell.ours.interval->low);
+    if (cell.figure == Figure::kEpochsFactor && cell.ours.interval) {
+      cell.ours.interval->low = std::max(0.0, cell.ours.interval->low);
+      if (cell.ours.seeds == 1) cell.ours.over = "evaluations";
+    }
   }
   cell.verdict = verdict(cell.ours, paper, cell.paper_interval, decimals(cell.figure));
   if (std::isnan(cell.ours.mean)) cell.remarks.push_back(missing(cell));

@@ -1,7 +1,7 @@
 // Ours beside the paper's: from the `reproduces` entries of the runs' configurations, one line per figure of a cell, one table per letter of the
 // paper's tables. Verdicts, of our mean m with interval I, the paper's value v with interval J:
 //   within the paper's interval  J is known and holds m
-//   within our interval          J is unknown, I holds v
+//   within our interval          J is unknown, I holds v (of epochs of one seed, I is what lies between two evaluations)
 //   intervals overlap            J does not hold m, I and J have a point in common
 //   above, below                 else; where neither interval is known any difference of what the paper prints counts ("equal" when there is none)
 //   not measured                 no finished run of this cell has the figure

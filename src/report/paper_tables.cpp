@@ -120,7 +120,8 @@ void add_notes(const std::vector<const PaperCell*>& cells, const std::vector<std
   std::string over;
   for (const auto& [kind, words] : {std::pair<std::string, std::string>{"seeds and samples", "several seeds: over seeds and test samples"},
                                     {"seeds", "where no samples are kept: over seeds alone, for this test set (Student's t)"},
-                                    {"samples", "one seed: over test samples alone"}})
+                                    {"samples", "one seed: over test samples alone"},
+                                    {"evaluations", "times fewer epochs, one seed: no interval of chance, but from the evaluation that reaches the level to the one before"}})
     if (any([&kind = kind](const PaperCell& cell) { return cell.ours.over == kind; })) over += (over.empty() ? "" : "; ") + words;
   if (!over.empty()) table.notes.push_back("Our 95 % intervals, " + over + ".");
   if (any([](const PaperCell& cell) { return cell.figure == Figure::kEpochsFactor && std::isfinite(cell.ours.mean); }))

@@ -22,6 +22,7 @@ void fields(V& v, Result& c) {
   v("relative_drop", c.relative_drop, "");
   v("drop_interval", c.drop_interval, "");
   v("epochs_factor", c.epochs_factor, "", positive());
+  v("epochs_interval", c.epochs_interval, "", positive());
   v("seeds", c.seeds, "", at_least(1));
   v("device", c.device, "");
   v("date", c.date, "");
@@ -83,6 +84,7 @@ Result read_result(const ConfigNode& node) {
   check_interval(node, "interval", result.interval, result.top1);
   check_interval(node, "drop_interval", result.drop_interval, result.relative_drop);
   check_interval(node, "loss_interval", result.loss_interval, result.loss);
+  check_interval(node, "epochs_interval", result.epochs_interval, result.epochs_factor);
   return result;
 }
 

@@ -19,6 +19,7 @@ struct Result {
   std::optional<int64_t> size;
   std::optional<double> top1, loss, relative_drop, epochs_factor;  // as in `reproduces`: percent, but for the loss and the factor
   std::vector<double> interval, drop_interval, loss_interval;      // 95 %: empty, or two ends
+  std::vector<double> epochs_interval;                             // the factor by the evaluation that reached the level and by the one before
   int64_t seeds = 1;
   std::string device, date, commit;  // commit: the one that wrote the figures down
   std::string source;                // a link, relative to docs/

@@ -26,7 +26,7 @@ std::string interval_text(const std::vector<double>& ends) { return ends.empty()
 
 struct Figures {
   std::optional<double> top1, relative_drop, epochs_factor, loss;
-  std::vector<double> interval, drop_interval, loss_interval;
+  std::vector<double> interval, drop_interval, epochs_interval, loss_interval;
 };
 
 std::string text(const Figures& f) {
@@ -34,13 +34,13 @@ std::string text(const Figures& f) {
   const auto add = [&text](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
   if (f.top1) add(number(*f.top1) + interval_text(f.interval));
   if (f.relative_drop) add("drop " + number(*f.relative_drop) + " %" + interval_text(f.drop_interval));
-  if (f.epochs_factor) add(number(*f.epochs_factor) + " times");
+  if (f.epochs_factor) add(number(*f.epochs_factor) + " times" + interval_text(f.epochs_interval));
   if (f.loss) add("loss " + report::format_number(*f.loss, 2));
   return text.empty() ? "a picture" : text;
 }
 
-Figures figures(const PaperEntry& e) { return {e.top1, e.relative_drop, e.epochs_factor, e.loss, e.interval, {}, {}}; }
-Figures figures(const Result& r) { return {r.top1, r.relative_drop, r.epochs_factor, r.loss, r.interval, r.drop_interval, r.loss_interval}; }
+Figures figures(const PaperEntry& e) { return {e.top1, e.relative_drop, e.epochs_factor, e.loss, e.interval, {}, {}, {}}; }
+Figures figures(const Result& r) { return {r.top1, r.relative_drop, r.epochs_factor, r.loss, r.interval, r.drop_interval, r.epochs_interval, r.loss_interval}; }
 
 /// "top-1 within the paper's interval, loss above" of what both have.
 std::string verdicts(const Figures& ours, const Figures& paper, int64_t seeds, bool& reproduced) {
@@ -57,7 +57,7 @@ std::string verdicts(const Figures& ours, const Figures& paper, int64_t seeds, b
   };
   add("top-1", ours.top1, ours.interval, paper.top1, paper.interval, 1);
   add("drop", ours.relative_drop, ours.drop_interval, paper.relative_drop, {}, 1);
-  add("epochs", ours.epochs_factor, {}, paper.epochs_factor, {}, 1);
+  add("epochs", ours.epochs_factor, ours.epochs_interval, paper.epochs_factor, {}, 1);
   add("loss", ours.loss, ours.loss_interval, paper.loss, {}, 2);
   if (words.empty()) words = "the paper has no figure to hold it against";
   return words;

@@ -144,6 +144,17 @@ TEST_CASE("epochs to the absolute encoding's accuracy") {
   CHECK(cells[0].ours.mean == Approx(1));
   CHECK(cells[1].ours.mean == Approx(3));
   CHECK(cells[2].verdict == "not measured");
+  CHECK_FALSE(cells[1].ours.interval.has_value());  // at its first evaluation: any factor from 3 is possible
+
+  edit(temporary.path() / "later", "liere", {50, 62, 80});
+  const auto two = read_runs({temporary.path() / "absolute", temporary.path() / "later"});
+  const auto later = cells_of(two);
+  REQUIRE(later.size() == 2);
+  CHECK(later[1].ours.mean == Approx(1.5));
+  REQUIRE(later[1].ours.interval.has_value());
+  CHECK(later[1].ours.interval->low == Approx(1.5));
+  CHECK(later[1].ours.interval->high == Approx(3));
+  CHECK(later[1].verdict == "below");  // 3.9 lies outside
   const auto one = read_runs({temporary.path() / "liere"});
   const auto alone = cells_of(one);
   CHECK(contains(alone[0].remarks[0], "no finished run of the absolute encoding"));
