@@ -6,8 +6,8 @@
 #include "core/check.h"
 #include "core/files.h"
 #include "core/signals.h"
+#include "eval_compare.h"
 #include "eval_export.h"
-#include "train/eval/compare.h"
 #include "train/eval/tests.h"
 #include "train/eval_tests.h"
 
@@ -17,17 +17,10 @@ namespace {
 
 struct Arguments {
   std::vector<std::string> checkpoints;
-  std::string json_file, first, second;
+  std::string json_file;
   EvalRequest request{.tests = {"accuracy"}};
   std::vector<std::string> overrides;
-  int64_t resamples = 10000;
 };
-
-nlohmann::json compare(const Arguments& a) {
-  const auto comparison = compare_paths(a.first, a.second, a.resamples);
-  std::cout << describe_comparison(comparison);
-  return comparison;
-}
 
 /// What --json writes: null for the list of tests.
 nlohmann::json evaluate_tests(const Arguments& a) {
@@ -56,11 +49,7 @@ int run(int argc, char** argv) {
   app.add_flag("--fresh", a.request.fresh, "evaluate even where a complete result of the same checkpoint and keys is there");
   app.add_option("--json", a.json_file, "write the results to this file too");
   app.add_option("overrides", a.overrides, "keys outside the run's identity, as in eval.limit=1000 or data.root=FOLDER")->type_name("KEY=VALUE");
-  auto* comparison = app.add_subcommand("compare", "the difference of two accuracies with interval and p-value, paired on samples");
-  comparison->add_option("A", a.first, "run or evaluation folder; several seeds separated by commas")->required();
-  comparison->add_option("B", a.second, "the same for the other side; differences are B - A")->required();
-  comparison->add_option("--resamples", a.resamples, "bootstrap resamples")->check(CLI::Range(10, 1000000))->capture_default_str();
-  comparison->add_option("--json", a.json_file, "write the comparison to this file too");
+  const CompareCommand comparing(app);
   const ExportCommand exporting(app);
   try {
     app.parse(argc, argv);
@@ -70,7 +59,8 @@ int run(int argc, char** argv) {
     throw ConfigError(std::string(error.what()) + " (liere-eval --help lists the options).");
   }
   if (exporting.parser->parsed()) return exporting.run();
-  const auto result = comparison->parsed() ? compare(a) : evaluate_tests(a);
+  if (comparing.parser->parsed()) return comparing.run();
+  const auto result = evaluate_tests(a);
   if (!a.json_file.empty() && !result.is_null()) write_file_atomically(a.json_file, result.dump(2) + "\n");
   return 0;
 }

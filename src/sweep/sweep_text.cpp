@@ -4,6 +4,7 @@
 
 #include "core/check.h"
 #include "core/log.h"
+#include "core/si_prefix.h"
 #include "sweep/sweep.h"
 
 namespace liere::sweep {
@@ -13,15 +14,6 @@ std::string percent(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.2f", value);
   return std::isnan(value) ? "" : text;
-}
-
-std::string scaled(double value) {
-  const char* const prefixes = " kMGTPEZ";
-  int i = 0;
-  for (; value >= 1000 && prefixes[i + 1]; ++i) value /= 1000;
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4g %c", value, prefixes[i]);
-  return text;
 }
 
 }  // namespace
@@ -86,7 +78,7 @@ std::string Sweep::plan() const {
     disk += cost.disk_bytes;
     flop += cost.training_flop;
   }
-  return "  runs           " + format_count(runs) + " to train, " + format_count(done) + " trained\n  steps          " + format_count(steps) + "\n  training FLOP  " + scaled(flop) +
+  return "  runs           " + format_count(runs) + " to train, " + format_count(done) + " trained\n  steps          " + format_count(steps) + "\n  training FLOP  " + with_si_prefix(flop) +
          "FLOP\n  disk           up to " + format_bytes(disk) + " in " + file_.output + "\n  Time on GPUs: liere-train plan --config " + (file_.config.empty() ? "NAME" : file_.config) + "\n";
 }
 

@@ -127,21 +127,21 @@ TEST_CASE("conformance: the list holds every kind", "[conformance]") {
   std::map<std::string, int> kinds;
   for (const auto& encoding : every_encoding()) ++kinds[std::visit([](const auto& c) { return std::string(c.kind); }, encoding)];
   CHECK(kinds.size() == std::variant_size_v<PositionConfig> + 1);
-  for (const char* kind : {"none", "absolute", "rope", "visionllama", "rope_mixed", "liere", "ordered"}) CHECK(kinds.count(kind) == 1);
+  for (const char* kind : {"none", "absolute", "rope", "visionllama", "rope_mixed", "liere", "example"}) CHECK(kinds.count(kind) == 1);
 }
 
 TEST_CASE("conformance: the example is read, named and checked like the program's own, and is LieRE along one axis", "[conformance]") {
   ModelWithAnyEncoding read;
-  decode(parse_config("position: {kind: ordered, block_size: 4, share: heads}", "test"), read);
-  const auto& ordered = std::get<OrderedConfig>(read.position);
-  CHECK(ordered.share == Share::kHeads);
-  CHECK(ordered.label() == "ordered LieRE_4");
-  CHECK_NOTHROW(ordered.check({16, 1}));
-  CHECK_THROWS_AS(ordered.check({6, 1}), ConfigError);
-  CHECK_THROWS_AS(decode(parse_config("position: {kind: ordered, block_size: 1}", "test"), read), ConfigError);
+  decode(parse_config("position: {kind: example, block_size: 4, share: heads}", "test"), read);
+  const auto& example = std::get<ExampleConfig>(read.position);
+  CHECK(example.share == Share::kHeads);
+  CHECK(example.label() == "example LieRE_4");
+  CHECK_NOTHROW(example.check({16, 1}));
+  CHECK_THROWS_AS(example.check({6, 1}), ConfigError);
+  CHECK_THROWS_AS(decode(parse_config("position: {kind: example, block_size: 1}", "test"), read), ConfigError);
 
   for (const auto& input : kInputs) {
-    auto model = made(subject_of(ordered, input)), liere = made(subject_of(LiereConfig{.block_size = 4, .share = Share::kHeads}, input));
+    auto model = made(subject_of(example, input)), liere = made(subject_of(LiereConfig{.block_size = 4, .share = Share::kHeads}, input));
     const torch::NoGradGuard no_grad;
     const double difference = largest(logits(model, input_of(input)) - logits(liere, input_of(input)));
     if (input.size() == 1) CHECK(difference <= 1e-12);

@@ -16,7 +16,7 @@ template <class... Kinds, class... More>
 struct Extended<std::variant<Kinds...>, More...> {
   using type = std::variant<Kinds..., More...>;
 };
-using AnyEncoding = Extended<PositionConfig, OrderedConfig>::type;
+using AnyEncoding = Extended<PositionConfig, ExampleConfig>::type;
 
 /// For a head dimension of 16: as it is; by block size 4, 8 and 16 where it has blocks; shared in every way; with an added table.
 template <class Config>

@@ -1,6 +1,6 @@
 // An encoding that the program does not have, written as docs/adding.md asks: what the conformance tests try beside the program's own, and a start for others.
 //
-// ordered: LieRE whose axes turn one after the other in place of together, R(p) = exp(p_n A_n) ... exp(p_1 A_1). Where the generators commute it is LieRE.
+// LieRE whose axes turn one after the other in place of together, R(p) = exp(p_n A_n) ... exp(p_1 A_1). Where the generators commute it is LieRE.
 #pragma once
 
 #include <algorithm>
@@ -15,21 +15,21 @@
 namespace liere::test {
 
 /// Would stand in models/position_config.h.
-struct OrderedConfig {
-  static constexpr auto kind = "ordered";
+struct ExampleConfig {
+  static constexpr auto kind = "example";
   int64_t block_size = 8;
   Share share = Share::kNone;
   double init_scale = 2 * std::numbers::pi;
   bool absolute = false;
   PositionRule positions = PositionRule::kSequential;
-  std::string label() const { return "ordered LieRE_" + std::to_string(block_size); }
+  std::string label() const { return "example LieRE_" + std::to_string(block_size); }
   void check(const HeadShape& head) const {
     if (head.dim % block_size != 0)
       throw ConfigError("model.position.block_size " + std::to_string(block_size) + " does not divide the head dimension " + std::to_string(head.dim) + ".");
   }
 };
 template <class V>
-void fields(V& v, OrderedConfig& c) {
+void fields(V& v, ExampleConfig& c) {
   v("block_size", c.block_size, "side of each rotation block; divides the head dimension", at_least(2));
   v("share", c.share, position_field::kShare);
   v("init_scale", c.init_scale, position_field::kInitScale, positive());
@@ -37,10 +37,10 @@ void fields(V& v, OrderedConfig& c) {
   v("positions", c.positions, position_field::kPositions);
 }
 
-/// Would stand in models/position/ordered.{h,cpp}.
-class Ordered : public GeneratorEncoding {
+/// Would stand in models/position/example.{h,cpp}.
+class Example : public GeneratorEncoding {
  public:
-  Ordered(const GeneratorSettings& settings, const BackboneShape& shape) : GeneratorEncoding(settings, shape) {}
+  Example(const GeneratorSettings& settings, const BackboneShape& shape) : GeneratorEncoding(settings, shape) {}
 
  private:
   /// exp(p_a A_a) [L, N, H, K, b, b].
@@ -70,8 +70,8 @@ class Ordered : public GeneratorEncoding {
 };
 
 /// Would stand in models/position_encoding.cpp.
-inline std::shared_ptr<PositionEncoding> make(const OrderedConfig& c, const BackboneShape& shape) {
-  return std::make_shared<Ordered>(GeneratorSettings{c.block_size, c.share, c.init_scale, c.absolute, c.positions}, shape);
+inline std::shared_ptr<PositionEncoding> make(const ExampleConfig& c, const BackboneShape& shape) {
+  return std::make_shared<Example>(GeneratorSettings{c.block_size, c.share, c.init_scale, c.absolute, c.positions}, shape);
 }
 
 }  // namespace liere::test
