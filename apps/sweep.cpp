@@ -24,7 +24,7 @@ std::string beside(const std::string& program) {
 
 int run(int argc, char** argv) {
   CLI::App app{"Trains and evaluates every point of a sweep: the product of the axes that a file names."};
-  app.footer("Examples:\n  liere-sweep run arrows_demo.yaml\n  liere-sweep status cifar100_block_size.yaml\n  liere-sweep slurm cifar100_block_size.yaml --list sweep.list && scripts/slurm/submit.sh sweep sweep.list");
+  app.footer("Examples:\n  liere-sweep run arrows_demo.yaml\n  liere-sweep run cifar100_small.yaml data.root=/data/cifar100 --jobs 2\n  liere-sweep status cifar100_block_size.yaml\n  liere-sweep slurm cifar100_block_size.yaml --list sweep.list && scripts/slurm/submit.sh sweep sweep.list");
   app.require_subcommand(1);
   std::string name, list;
   std::vector<std::string> overrides;

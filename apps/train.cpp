@@ -6,6 +6,7 @@
 #include "core/allocator.h"
 #include "core/signals.h"
 #include "launch/local_ranks.h"
+#include "train_costs.h"
 #include "train_plan.h"
 #include "train/trainer.h"
 
@@ -17,7 +18,6 @@ int run(int argc, char** argv) {
   CLI::App app{"Trains a vision transformer with the position encoding that the configuration names."};
   app.footer("Example:\n  liere-train --config arrows_demo_liere.yaml train.epochs=2 optimizer.lr=3e-4\n\nEvery key is listed in docs/configs.md; --print-config shows all values and where they come from.");
   std::string config, output, dry_run, json_file;
-  PlanArguments plan_arguments;
   std::vector<std::string> overrides;
   int64_t processes = 0;
   bool resume = false, force = false, print_config = false, reference = false;
@@ -31,7 +31,8 @@ int run(int argc, char** argv) {
   app.add_option("--ranks,--gpus", processes, "train in this many processes of this machine, each with a GPU or its share of the processors (default: as torchrun's or SLURM's environment says, else one)")->check(CLI::Range(1, 1024));
   app.add_option("--json", json_file, "of --dry-run: write the figures to this file too")->type_name("FILE")->needs("--dry-run");
   app.add_option("overrides", overrides, "configuration keys, as in train.epochs=2")->type_name("KEY=VALUE");
-  const auto* plan = add_plan(app, plan_arguments);
+  PlanCommand plan(app);
+  const CostsCommand costs(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& request) {
@@ -39,7 +40,8 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     throw ConfigError(std::string(error.what()) + " (liere-train --help lists the options).");
   }
-  if (plan->parsed()) return run_plan(plan_arguments);
+  if (plan.parser->parsed()) return plan.run();
+  if (costs.parser->parsed()) return costs.run();
   if (reference) std::cout << config_reference();
   if (reference) return 0;
   if (!dry_run.empty() && dry_run != "model" && dry_run != "step") throw ConfigError("--dry-run=" + dry_run + ": expected --dry-run or --dry-run=step.");
@@ -47,11 +49,8 @@ int run(int argc, char** argv) {
   if (!output.empty()) overrides.push_back("output=" + output);
   const auto experiment = load_experiment(config, overrides);
   if (print_config) std::cout << dump_with_origins(experiment.config, experiment.node);
-  if (print_config) return 0;
-  if (dry_run == "model") {
-    report_cost(experiment.config, json_file);
-    return 0;
-  }
+  if (dry_run == "model") report_cost(experiment.config, json_file);
+  if (print_config || dry_run == "model") return 0;
   if (dry_run.empty()) check_output_folder(experiment.config.output);
   if (processes > 0 && !environment_variable("LIERE_RANK")) return run_local_ranks(processes, arguments_without(argc, argv, {"--ranks", "--gpus"}));
   const auto place = find_place(environment_variable);

@@ -140,6 +140,10 @@ int run_quietly(const std::vector<std::string>& arguments, const std::filesystem
   }
 }
 
+std::string ending(int code) {
+  return code > 128 ? std::string("ended by signal ") + std::to_string(code - 128) + " (" + ::strsignal(code - 128) + ")" : "exit code " + std::to_string(code);
+}
+
 std::string error_in(const std::filesystem::path& log) {
   std::ifstream in(log);
   LastWords words;

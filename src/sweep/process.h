@@ -41,6 +41,9 @@ class Process {
 /// Runs it to its end and keeps its output in `log`; passes a stop signal on. Returns the exit code.
 int run_quietly(const std::vector<std::string>& arguments, const std::filesystem::path& log);
 
+/// "exit code 3", "ended by signal 9 (Killed)" of a code as above.
+std::string ending(int code);
+
 /// The last line of a log that begins with "error: ", without that; else its last line; "" where there is none.
 std::string error_in(const std::filesystem::path& log);
 

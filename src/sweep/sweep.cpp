@@ -13,9 +13,7 @@
 #include <ctime>
 #include <fstream>
 #include <list>
-#include <nlohmann/json.hpp>
 #include <set>
-#include <sstream>
 #include <thread>
 
 #include "core/check.h"
@@ -59,22 +57,6 @@ struct Running {
   fs::path log;
 };
 
-/// A folder for what liere-train says of points, gone with this object.
-class Scratch {
- public:
-  Scratch() : path_(fs::temp_directory_path() / ("liere_sweep_" + std::to_string(::getpid()))) { fs::create_directories(path_); }
-  ~Scratch() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  fs::path operator/(const char* name) const { return path_ / name; }
-
- private:
-  fs::path path_;
-};
-
 /// One liere-sweep trains a sweep at a time.
 class Lock {
  public:
@@ -96,10 +78,6 @@ class Lock {
   int file_ = -1;
 };
 
-std::string ending(int code) {
-  return code > 128 ? std::string("ended by signal ") + std::to_string(code - 128) + " (" + ::strsignal(code - 128) + ")" : "exit code " + std::to_string(code);
-}
-
 }  // namespace
 
 Sweep::Sweep(const SweepFile& file, const SweepOptions& options) : file_(file), options_(options), attempts_(file.output) {
@@ -110,49 +88,10 @@ Sweep::Sweep(const SweepFile& file, const SweepOptions& options) : file_(file), 
   keep_own_entries();
 }
 
-void Sweep::check_tests() const {
-  if (file_.evaluate.empty()) return;
-  const Scratch scratch;
-  if (run_quietly({options_.eval, "--test", "list"}, scratch / "tests") != 0) throw Error(ExitCode::kFailure, options_.eval + " --test list fails: " + error_in(scratch / "tests"));
-  std::ifstream in(scratch / "tests");
-  std::set<std::string> names;
-  for (std::string line, name; std::getline(in, line);)
-    if (std::istringstream(line) >> name) names.insert(name);
-  for (const auto& test : file_.evaluate) {
-    if (names.count(test)) continue;
-    const std::vector<std::string_view> known(names.begin(), names.end());
-    const auto nearest = nearest_name(test, known);
-    throw ConfigError("evaluate: liere-eval has no test '" + test + "'." + (nearest.empty() ? " Its list: liere-eval --test list." : " Did you mean '" + nearest + "'?"));
-  }
-}
-
 std::vector<std::string> Sweep::train_arguments(const Point& point) const {
   std::vector<std::string> arguments = {"--config", point.config};
   arguments.insert(arguments.end(), point.overrides.begin(), point.overrides.end());
   return arguments;
-}
-
-PointCost Sweep::cost_of(const Point& point) const {
-  const Scratch scratch;
-  std::vector<std::string> arguments = {options_.train};
-  const auto of_point = train_arguments(point);
-  arguments.insert(arguments.end(), of_point.begin(), of_point.end());
-  arguments.insert(arguments.end(), {"--dry-run", "--json", (scratch / "cost.json").string()});
-  const int code = run_quietly(arguments, scratch / "log");
-  if (stop_requested()) throw Error(ExitCode::kStoppedEarly, std::string(stop_signal_name()) + ": stopped before anything was trained.");
-  if (code != 0) {
-    const auto error = error_in(scratch / "log");
-    const auto kind = code >= 2 && code <= 5 ? static_cast<ExitCode>(code) : ExitCode::kFailure;
-    throw Error(kind, "point " + point.name + " is refused by " + options_.train + ": " + (error.empty() ? ending(code) : error));
-  }
-  std::ifstream in(scratch / "cost.json");
-  const auto cost = nlohmann::json::parse(in, nullptr, false);
-  if (!cost.is_object()) throw Error(ExitCode::kFailure, options_.train + " --dry-run --json wrote no figures for point " + point.name + ".");
-  const PointCost known = {cost.value("identity", ""), cost.value("disk_bytes", 0.0), cost.value("training_flop", 0.0), cost.value("exact_steps", true) ? cost.value("steps", int64_t{0}) : 0,
-                           cost.value("has_holdout", false)};
-  if (!point.tuning_of.empty() && !known.has_holdout)
-    throw ConfigError("the tuning run " + point.name + " would measure no held-out data. Give tune.overrides a data.holdout, so that the test set has no say in what is chosen.");
-  return known;
 }
 
 void Sweep::choose() {
@@ -160,17 +99,6 @@ void Sweep::choose() {
   for (const auto& choice : choices())
     if (!choice.value.empty()) chosen_[choice.of] = choice.value;
   if (chosen_.size() > before) learn_costs();
-}
-
-void Sweep::learn_costs() {
-  const auto all = points();
-  ProgressLine progress("checking points", static_cast<int64_t>(all.size()));
-  int64_t done = 0;
-  for (const auto& point : all) {
-    // What is chosen changes the points that wait for it.
-    if (!costs_.count(point.folder) || (file_.tune && point.tuning_of.empty())) costs_[point.folder] = cost_of(point);
-    progress.update(++done, point.name);
-  }
 }
 
 std::vector<Point> Sweep::points() const { return points(file_); }
@@ -184,23 +112,6 @@ std::vector<Point> Sweep::points(const SweepFile& file) const {
     all.push_back(point);
   }
   return all;
-}
-
-void Sweep::keep_own_entries() {
-  if (file_.given.empty() || file_.reproduces.empty()) return;
-  auto stated = file_;
-  stated.given.clear();
-  auto all = points(stated);
-  std::erase_if(all, [](const auto& point) { return !point.tuning_of.empty(); });
-  ProgressLine progress("checking points without the command line's keys", static_cast<int64_t>(all.size()));
-  int64_t done = 0;
-  for (const auto& point : all) {
-    if (cost_of(point).identity != costs_.at(point.folder).identity) other_experiments_.insert(point.folder);
-    progress.update(++done, point.name);
-  }
-  if (!other_experiments_.empty())
-    log_info("the paper's figures in reproduces are left out for " + format_count(static_cast<int64_t>(other_experiments_.size())) + " of " + format_count(static_cast<int64_t>(all.size())) +
-             " runs: the command line makes other experiments of them");
 }
 
 PointState Sweep::state_of(const Point& point) const {

@@ -19,7 +19,7 @@ struct SweepOptions {
   bool retry = false;          // try again what diverged; what failed otherwise is always tried again
 };
 
-/// Of a point's configuration, by liere-train --dry-run --json.
+/// Of a point's configuration, by liere-train costs.
 struct PointCost {
   std::string identity;
   double disk_bytes = 0, training_flop = 0;
@@ -59,7 +59,8 @@ class Sweep {
   std::vector<std::string> train_arguments(const Point& point) const;
   /// points() of a file whose axes and tuning are those of this sweep.
   std::vector<Point> points(const SweepFile& file) const;
-  PointCost cost_of(const Point& point) const;
+  /// Asked of liere-train, all in one call.
+  std::vector<PointCost> costs_of(const std::vector<Point>& points) const;
   void learn_costs();
   /// Where the command line makes other experiments of points, the file's entries of the paper do not hold for them.
   void keep_own_entries();

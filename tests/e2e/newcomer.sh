@@ -48,6 +48,15 @@ says mine.yaml:3
 expect 0 liere-train --config arrows_tiny_liere.yaml --dry-run
 says param step
 expect 0 liere-train --config cifar100_liere.yaml --dry-run
+# The same of many runs: the figures of one, and those before the first that is refused.
+expect 0 liere-train --config arrows_tiny_liere.yaml --dry-run --json one.json train.steps=3
+printf 'arrows_tiny_liere.yaml\ttrain.steps=3\narrows_tiny_liere.yaml\ttrain.stepz=3\n' >runs.list
+head -n 1 runs.list >run.list
+expect 0 liere-train costs run.list --json costs.json
+[ "$(tr -d ' \n' <costs.json)" = "[$(tr -d ' \n' <one.json)]" ] || fail "costs differs from --dry-run --json"
+expect 2 liere-train costs runs.list --json costs.json
+says 'line 2 of runs.list' stepz
+[ "$(tr -d ' \n' <costs.json)" = "[$(tr -d ' \n' <one.json)]" ] || fail "a refused run lost the figures before it"
 
 # Data, checkpoints, runs that are not there.
 expect 3 liere-train --config cifar100_liere.yaml data.root="$LIERE_WORK/nowhere" --output run_without_data

@@ -56,14 +56,26 @@ struct Stage {
     write(file, yaml + "\noutput: " + (folder.path() / "runs").string() + "\n");
     write(program, R"sh(#!/bin/bash
 here=$(dirname "$0")
-json='' out='' dry='' identity=''
-for word in "$@"; do
-  case $word in output=*) out=${word#output=} ;; --dry-run) dry=1 ;; esac
-  case $word in --*|output=*|reproduces=*|threads=*) ;; *.json) json=$word ;; *) identity="$identity $word" ;; esac
-done
-case " $* " in *' optimizer.rl='*) echo "error: optimizer.rl: unknown key" >&2; exit 2 ;; esac
+describe() {
+  out='' identity=''
+  for word in "$@"; do
+    case $word in output=*) out=${word#output=} ;; esac
+    case $word in --*|output=*|reproduces=*|threads=*) ;; *) identity="$identity $word" ;; esac
+  done
+}
+if [ "$1" = costs ]; then
+  between='['
+  while IFS=$'\t' read -r -a words; do
+    case " ${words[*]} " in *' optimizer.rl='*) echo ']' >>"$4"; echo "error: optimizer.rl: unknown key" >&2; exit 2 ;; esac
+    describe "${words[@]}"
+    printf '%s{"identity": "%s", "disk_bytes": 1000000, "steps": 10, "training_flop": 1e12, "has_holdout": %s}' "$between" "$identity" "$(case " ${words[*]} " in *' data.holdout='*) echo true ;; *) echo false ;; esac)" >>"$4"
+    between=,
+  done <"$2"
+  echo ']' >>"$4"
+  exit 0
+fi
+describe "$@"
 case " $* " in *' --test list '*) printf '  accuracy  x\n  shuffle  y\n'; exit 0 ;; esac
-if [ -n "$dry" ]; then printf '{"identity": "%s", "disk_bytes": 1000000, "steps": 10, "training_flop": 1e12, "has_holdout": %s}' "$identity" "$(case " $* " in *' data.holdout='*) echo true ;; *) echo false ;; esac)" >"$json"; exit 0; fi
 echo "$*" >>"$here/calls"
 case " $* " in *' --checkpoint '*) [ ! -e "$here/no_tests" ] || { echo "error: no tests today" >&2; exit 3; }; for test in accuracy shuffle; do mkdir -p "$2/eval/$test"; touch "$2/eval/$test/eval.json"; done; exit 0 ;; esac
 mkdir -p "$out"
@@ -254,7 +266,7 @@ TEST_CASE("sweep: the paper's figures stay with what they are of when the comman
 
 TEST_CASE("sweep: a point that liere-train refuses stops the sweep before anything is trained", "[sweep]") {
   const Stage stage("config: a.yaml\naxes:\n  lr: {values: {good: {}, bad: {overrides: [optimizer.rl=1]}}}\n");
-  CHECK_THROWS_WITH(stage.sweep(), Catch::Contains("optimizer.rl: unknown key"));
+  CHECK_THROWS_WITH(stage.sweep(), Catch::Contains("point bad is refused") && Catch::Contains("optimizer.rl: unknown key"));
   CHECK(stage.trainings() == 0);
 }
 
