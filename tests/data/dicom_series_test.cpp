@@ -11,6 +11,7 @@
 
 #include "core/check.h"
 #include "data/dicom/layout.h"
+#include "data/dicom/rejection.h"
 #include "data/dicom/slice.h"
 #include "made_dicom.h"
 #include "support/catch.h"
@@ -241,6 +242,40 @@ TEST_CASE("damaged compressed pixels and too little memory cost one file") {
   const auto starved = read_series(entries, {.decode_bytes = 4 << 20});
   REQUIRE(starved.findings.size() == 1);
   CHECK(starved.findings[0].code.starts_with("decoder_"));
+}
+
+TEST_CASE("a header is read of a file's first bytes, and of all of them where these do not reach the pixels") {
+  for (const auto syntax : {EXS_LittleEndianExplicit, EXS_LittleEndianImplicit, EXS_RLELossless}) {
+    INFO(DcmXfer(syntax).getXferName());
+    const auto bytes = made_slice(3, {}, syntax);
+    const auto whole = read_dicom_slice(bytes);
+    const std::string_view all = bytes;
+    for (size_t count = 0; count < bytes.size(); ++count) {
+      INFO(count);
+      const auto head = read_dicom_slice_head(all.substr(0, count), bytes.size());
+      REQUIRE(head.has_value() == (count >= whole.layout.pixel_offset));
+      if (!head) continue;
+      CHECK(head->header.instance == whole.header.instance);
+      CHECK(head->position == whole.position);
+      CHECK(head->layout.pixel_offset == whole.layout.pixel_offset);
+      if (!whole.layout.encapsulated) CHECK(head->layout.pixel_length == whole.layout.pixel_length);
+    }
+    // The end of native pixels is held against the size of the file.
+    if (!whole.layout.encapsulated) CHECK_THROWS_AS(read_dicom_slice_head(all.substr(0, whole.layout.pixel_offset), bytes.size() - 2), DicomRejection);
+  }
+
+  const auto private_bytes = [](DcmDataset& set) { set.putAndInsertUint8Array(DcmTag(0x0029, 0x1010, EVR_OB), std::vector<Uint8>(40000, 7).data(), 40000); };
+  for (const bool is_long : {false, true}) {
+    const auto bytes = made_slice(0, is_long ? ChangeDicom(private_bytes) : ChangeDicom());
+    size_t heads = 0, wholes = 0;
+    const DicomEntry entry{"a", [&] { return ++wholes, bytes; }, [&](size_t count) { return ++heads, bytes.substr(0, count); }, bytes.size()};
+    DicomHeader header;
+    VolumeFinding finding;
+    CHECK(read_dicom_header(entry, header, finding));
+    CHECK(header.instance == "1.2.3.100");
+    CHECK(heads == 1);
+    CHECK(wholes == (is_long ? 1 : 0));
+  }
 }
 
 TEST_CASE("several threads read DICOM series at once") {

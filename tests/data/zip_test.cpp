@@ -54,6 +54,21 @@ TEST_CASE("a zip's members are what was packed: stored, deflated, with data desc
   CHECK(contents("PK\5\6" + std::string(18, '\0')).empty());
 }
 
+TEST_CASE("a zip member's first bytes are read without the rest", "[zip]") {
+  const auto archive = made_zip({{"stored", kText}, {"deflated", kText, true}, {"described", kText, true, true}});
+  const ReadAt read = reader_of(archive);
+  for (const auto& member : list_zip(read, archive.size(), "a.zip"))
+    for (const size_t count : {size_t(0), size_t(1), size_t(50), size_t(4000), kText.size() - 1, kText.size(), kText.size() + 10})
+      CHECK(read_zip_member_head(read, member, "a.zip", count) == kText.substr(0, count));
+  // All of it is still held against its CRC-32, a part is not.
+  auto damaged = archive;
+  damaged[damaged.find("yyyy") + 4000] = 'z';
+  const ReadAt read_damaged = reader_of(damaged);
+  const auto stored = list_zip(read_damaged, damaged.size(), "a.zip")[0];
+  CHECK(read_zip_member_head(read_damaged, stored, "a.zip", 100) == kText.substr(0, 100));
+  CHECK_THROWS_WITH(read_zip_member_head(read_damaged, stored, "a.zip", kText.size()), has("CRC-32"));
+}
+
 TEST_CASE("a zip on the disk is read by several readers of one handle", "[zip]") {
   const TemporaryFolder folder;
   write_file_atomically(folder.path() / "a.zip", made_zip({{"a", "1"}, {"b", kText, true}}));

@@ -22,6 +22,14 @@ void require(bool holds, const char* what) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace liere;
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  // As the beginning of a longer file: nothing, a header whose pixels begin within it, or a rejection.
+  for (const uint64_t more : {uint64_t(1), uint64_t(100'000)}) {
+    try {
+      const auto head = read_dicom_slice_head(bytes, size + more);
+      require(!head || head->layout.pixel_offset <= size, "the pixels of a head begin behind it");
+    } catch (const DicomRejection&) {
+    }
+  }
   try {
     const auto slice = read_dicom_slice(bytes);
     require(slice.layout.pixel_offset <= size && slice.layout.pixel_length <= size - slice.layout.pixel_offset, "its pixels lie outside the file");

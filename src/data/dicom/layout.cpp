@@ -42,18 +42,24 @@ struct ElementHead {
   char vr[3] = "";  // empty where implicit
 };
 
+/// The bytes at hand end before the pixels, the file does not.
+struct HeadTooShort {};
+
 class Walker {
  public:
-  explicit Walker(std::string_view bytes) : bytes_(bytes) {}
+  /// `bytes` are the first of a file of `file_bytes`. Where they are not all, the walk ends where the pixels begin, or throws HeadTooShort.
+  Walker(std::string_view bytes, uint64_t file_bytes) : bytes_(bytes), file_bytes_(file_bytes) {}
 
   DicomLayout walk() {
     read_meta();
-    while (position_ < bytes_.size()) read_element();
+    while (position_ < file_bytes_ && !(is_head() && layout_.pixel_offset)) read_element();
     if (layout_.pixel_offset == 0) throw DicomRejection("pixel_data_absent", "A CT slice needs PixelData (7FE0,0010); the file has none.");
     return std::move(layout_);
   }
 
  private:
+  bool is_head() const { return bytes_.size() < file_bytes_; }
+
   template <typename T>
   T take() {
     need(sizeof(T));
@@ -64,8 +70,13 @@ class Walker {
   }
 
   void need(size_t count) const {
-    if (count > bytes_.size() - position_)
-      throw DicomRejection("truncated", "The file ends after " + std::to_string(bytes_.size()) + " bytes where " + std::to_string(count) +
+    hold_against_file(count);
+    if (count > bytes_.size() - position_) throw HeadTooShort();
+  }
+
+  void hold_against_file(size_t count) const {
+    if (count > file_bytes_ - position_)
+      throw DicomRejection("truncated", "The file ends after " + std::to_string(file_bytes_) + " bytes where " + std::to_string(count) +
                                             " more were declared at byte " + std::to_string(position_) + ": copy it again.");
   }
 
@@ -108,6 +119,7 @@ class Walker {
   }
 
   void read_meta() {
+    if (is_head()) need(132);
     if (bytes_.size() < 132 || bytes_.substr(128, 4) != "DICM") {
       const bool bare =
           bytes_.size() >= 8 && (bytes_.substr(0, 2) == std::string_view("\x08\0", 2) || bytes_.substr(0, 2) == std::string_view("\x02\0", 2));
@@ -119,7 +131,9 @@ class Walker {
                            "A DICOM file begins with 128 bytes and DICM; this one does not (" + std::to_string(bytes_.size()) + " bytes).");
     }
     position_ = 132;
-    while (bytes_.size() - position_ >= 2 && bytes_.substr(position_, 2) == std::string_view("\x02\0", 2)) {
+    while (file_bytes_ - position_ >= 2) {
+      need(2);
+      if (bytes_.substr(position_, 2) != std::string_view("\x02\0", 2)) break;
       const auto head = take_head(false);
       if (head.length == kUndefined) malformed(tag_text(head.tag) + " of the file meta information has undefined length");
       need(head.length);
@@ -180,6 +194,7 @@ class Walker {
     if (layout_.encapsulated) {
       if (head.length != kUndefined)
         throw DicomRejection("pixel_data_defined", "Compressed PixelData is a list of fragments; this has a length instead.");
+      if (is_head()) return;
       for (;;) {
         const auto item = take_head(true);
         if (item.tag == kSequenceEnd && item.length == 0) break;
@@ -188,6 +203,9 @@ class Walker {
       }
     } else {
       if (head.length == kUndefined) throw DicomRejection("pixel_data_undefined", "Native PixelData needs a length; this has none.");
+      layout_.pixel_length = head.length;
+      hold_against_file(head.length);
+      if (is_head()) return;
       skip(head.length);
     }
     layout_.pixel_length = position_ - layout_.pixel_offset;
@@ -218,6 +236,7 @@ class Walker {
   }
 
   std::string_view bytes_;
+  uint64_t file_bytes_;
   size_t position_ = 0;
   bool implicit_ = false;
   DicomLayout layout_;
@@ -227,7 +246,15 @@ void append_number(std::string& text, uint32_t value, int bytes) { text.append(r
 
 }  // namespace
 
-DicomLayout read_dicom_layout(std::string_view bytes) { return Walker(bytes).walk(); }
+DicomLayout read_dicom_layout(std::string_view bytes) { return Walker(bytes, bytes.size()).walk(); }
+
+std::optional<DicomLayout> read_dicom_head(std::string_view head, uint64_t file_bytes) {
+  try {
+    return Walker(head, file_bytes).walk();
+  } catch (const HeadTooShort&) {
+    return std::nullopt;
+  }
+}
 
 std::string reduced_data_set(std::string_view bytes, const DicomLayout& layout, bool pixels) {
   auto elements = layout.elements;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,9 @@ struct DicomLayout {
 
 /// Throws DicomRejection. `bytes` is the whole file.
 DicomLayout read_dicom_layout(std::string_view bytes);
+/// The same from the first bytes of a file of `file_bytes`: up to the pixels, of which native ones' length is held against the file's size; nothing is known of what
+/// is behind, nor of compressed pixels. nullopt where `head` ends before the pixels begin. Throws DicomRejection.
+std::optional<DicomLayout> read_dicom_head(std::string_view head, uint64_t file_bytes);
 
 /// The elements as an explicit little-endian data set of known VRs; with `pixels`, the encapsulated pixel data too.
 std::string reduced_data_set(std::string_view bytes, const DicomLayout& layout, bool pixels);

@@ -24,11 +24,13 @@ CtVolume read_series(const std::vector<DicomEntry>&, const SeriesOptions&) { ref
 #else
 namespace {
 
+constexpr size_t kHeadBytes = 32 << 10;  // the elements before the pixels take a few thousand
+
 /// Runs `body` for one file: what rejects it becomes a finding.
 template <typename Body>
 bool accepted(const DicomEntry& entry, VolumeFinding& finding, const Body& body) {
   try {
-    body(entry.read());
+    body();
     return true;
   } catch (const DicomRejection& rejection) {
     finding = {rejection.code, entry.name, rejection.what(), true};
@@ -74,7 +76,15 @@ void fill_hounsfield(const std::vector<SeriesFile>& files, Frames& hu) {
 bool dicom_supported() { return true; }
 
 bool read_dicom_header(const DicomEntry& entry, DicomHeader& header, VolumeFinding& finding) {
-  return accepted(entry, finding, [&](const std::string& bytes) { header = read_dicom_slice(bytes).header; });
+  return accepted(entry, finding, [&] {
+    if (entry.read_head) {
+      if (const auto slice = read_dicom_slice_head(entry.read_head(kHeadBytes), entry.size)) {
+        header = slice->header;
+        return;
+      }
+    }
+    header = read_dicom_slice(entry.read()).header;
+  });
 }
 
 CtVolume read_series(const std::vector<DicomEntry>& entries, const SeriesOptions& options) {
@@ -83,7 +93,8 @@ CtVolume read_series(const std::vector<DicomEntry>& entries, const SeriesOptions
   for (const auto& entry : entries) {
     VolumeFinding finding;
     SeriesFile file{entry.name};
-    const bool good = accepted(entry, finding, [&](std::string bytes) {
+    const bool good = accepted(entry, finding, [&] {
+      auto bytes = entry.read();
       file.slice = read_dicom_slice(bytes);
       file.pixel_offset = file.slice.layout.pixel_offset;
       if (file.slice.layout.encapsulated) {

@@ -14,10 +14,13 @@ namespace liere {
 /// Whether this build reads DICOM.
 bool dicom_supported();
 
-/// A file to be read: `read` returns its bytes (of a folder or a zip), `name` is for messages.
+/// A file to be read: `read` returns its bytes (of a folder or a zip), `name` is for messages. Where `read_head` is given, it returns the first of its `size` bytes, at
+/// most so many as asked for, and a header is read of these alone.
 struct DicomEntry {
   std::string name;
   std::function<std::string()> read;
+  std::function<std::string(size_t)> read_head = {};
+  uint64_t size = 0;
 };
 
 /// What a header tells without its pixels.
@@ -27,7 +30,7 @@ struct DicomHeader {
   std::string transfer_syntax;
 };
 
-/// Reads a header. Returns false with a finding where the file is rejected. Thread-safe.
+/// Reads a header. Returns false with a finding where the file is rejected; what is wrong with its pixels is found with them. Thread-safe.
 bool read_dicom_header(const DicomEntry& entry, DicomHeader& header, VolumeFinding& finding);
 
 struct SeriesOptions {

@@ -188,11 +188,9 @@ void check_pixel_length(const DicomSlice& slice) {
   if (found > expected) refuse("pixel_data_long", sentence);
 }
 
-}  // namespace
-
-DicomSlice read_dicom_slice(std::string_view bytes) {
+DicomSlice slice_of(std::string_view bytes, DicomLayout layout) {
   DicomSlice slice;
-  slice.layout = read_dicom_layout(bytes);
+  slice.layout = std::move(layout);
   slice.header.transfer_syntax = slice.layout.transfer_syntax;
   Attributes attributes(reduced_data_set(bytes, slice.layout, false));
   read_kind(attributes);
@@ -208,6 +206,15 @@ DicomSlice read_dicom_slice(std::string_view bytes) {
   if (slice.header.study.empty() || slice.header.series.empty() || slice.header.instance.empty())
     refuse("identifiers", "StudyInstanceUID, SeriesInstanceUID and SOPInstanceUID must be there; one is empty.");
   return slice;
+}
+
+}  // namespace
+
+DicomSlice read_dicom_slice(std::string_view bytes) { return slice_of(bytes, read_dicom_layout(bytes)); }
+
+std::optional<DicomSlice> read_dicom_slice_head(std::string_view head, uint64_t file_bytes) {
+  auto layout = read_dicom_head(head, file_bytes);
+  return layout ? std::optional(slice_of(head, std::move(*layout))) : std::nullopt;
 }
 #endif
 

@@ -27,6 +27,8 @@ struct DicomSlice {
 
 /// Throws DicomRejection. Thread-safe.
 DicomSlice read_dicom_slice(std::string_view bytes);
+/// The same from the first bytes of a file of `file_bytes`, as far as read_dicom_head goes; nullopt where they do not reach the pixels.
+std::optional<DicomSlice> read_dicom_slice_head(std::string_view head, uint64_t file_bytes);
 
 /// Whether the stored values of RSNA's 12-bit files have to be wrapped: 12 bits, unsigned, intercept > -100.
 bool needs_12_bit_repair(const DicomSlice& slice);

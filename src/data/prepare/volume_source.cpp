@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include "core/check.h"
 #include "core/files.h"
@@ -59,9 +60,17 @@ std::string VolumeSource::read(const SourceFile& file, const std::string& name, 
   }
 }
 
+std::string VolumeSource::read_head(const SourceFile& file, const std::string& name, size_t count) const {
+  if (archive_) return archive_->read_head(archive_->members()[file.member], count);
+  std::ifstream in((fs::path(root_) / file.place).string(), std::ios::binary);
+  std::string head(std::min<uint64_t>(count, file.size), '\0');
+  if (!in || !in.read(head.data(), static_cast<std::streamsize>(head.size()))) return read(file, name, kMaxSliceBytes);  // which says why
+  return head;
+}
+
 DicomEntry VolumeSource::entry(const SourceFile& file, const Salt& salt) const {
   const std::string name = neutral_name(file, salt);
-  return {name, [this, &file, name] { return read(file, name, kMaxSliceBytes); }};
+  return {name, [this, &file, name] { return read(file, name, kMaxSliceBytes); }, [this, &file, name](size_t count) { return read_head(file, name, count); }, file.size};
 }
 
 std::string neutral_name(const SourceFile& file, const Salt& salt) { return "file " + hashed_identifier(salt, "file", file.path); }

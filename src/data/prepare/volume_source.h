@@ -28,6 +28,8 @@ class VolumeSource {
   const std::vector<SourceFile>& files() const { return files_; }
   /// Throws DataError that names the file as `name`.
   std::string read(const SourceFile& file, const std::string& name, uint64_t limit) const;
+  /// Its first bytes, at most `count`.
+  std::string read_head(const SourceFile& file, const std::string& name, size_t count) const;
   /// Keeps the files that `wanted` accepts; it may shorten their paths, whose order must stay.
   template <typename Wanted>
   void keep(const Wanted& wanted) {

@@ -167,14 +167,15 @@ struct Inflation {
   ~Inflation() { inflateEnd(&stream); }
 };
 
-/// Stops at the stated size: what would come behind it is never made. False: damaged, shorter or longer than stated.
-bool inflate_exactly(const ReadAt& read, uint64_t offset, uint64_t packed, std::string& content) {
+/// Fills `content`. `all`: which is as long as stated, and what would come behind it is never made. False: damaged, shorter or longer than stated.
+bool inflate_into(std::string& content, bool all, const ReadAt& read, uint64_t offset, uint64_t packed) {
   Inflation inflation;
   z_stream& stream = inflation.stream;
-  std::string chunk(std::min<uint64_t>(packed, kChunk), '\0');
+  std::string chunk(std::min<uint64_t>(packed, all ? kChunk : std::clamp<size_t>(content.size(), 1, kChunk)), '\0');
   char beyond = 0;
   uint64_t made = 0;
   for (int code = Z_OK; code != Z_STREAM_END;) {
+    if (!all && made == content.size()) return true;
     if (stream.avail_in == 0) {
       if (packed == 0) return false;
       const auto count = static_cast<size_t>(std::min<uint64_t>(packed, chunk.size()));
@@ -194,13 +195,8 @@ bool inflate_exactly(const ReadAt& read, uint64_t offset, uint64_t packed, std::
   return made == content.size() && packed == 0 && stream.avail_in == 0;
 }
 
-}  // namespace
-
-std::vector<ZipMember> list_zip(const ReadAt& read, uint64_t size, const std::string& path, const ZipLimits& limits) {
-  return ZipDirectory(read, size, path, limits).list();
-}
-
-std::string read_zip_member(const ReadAt& read, const ZipMember& member, const std::string& path, const ZipLimits& limits) {
+/// The first `count` bytes, all of them checked by their CRC-32.
+std::string read_member(const ReadAt& read, const ZipMember& member, const std::string& path, uint64_t count, const ZipLimits& limits) {
   const auto fail = [&](const std::string& what) { throw DataError(path + ", member " + std::to_string(member.number) + ": " + what + "."); };
   if (member.method != kStored && member.method != kDeflated)
     fail("expected stored or deflated data, found compression method " + std::to_string(member.method) + "; pack the archive again");
@@ -216,14 +212,29 @@ std::string read_zip_member(const ReadAt& read, const ZipMember& member, const s
       number_at(header, 8, 2) != member.method || (number_at(header, 6, 2) & kEncrypted))
     fail("its own header differs from the archive's directory; fetch the archive again");
   if (data > member.limit || member.packed > member.limit - data) fail("it ends behind the place where the next one begins; fetch the archive again");
-  std::string content(member.size, '\0');
+  std::string content(std::min(count, member.size), '\0');
+  const bool all = content.size() == member.size;
   if (member.method == kStored)
     read(data, content.data(), content.size());
-  else if (!inflate_exactly(read, data, member.packed, content))
+  else if (!inflate_into(content, all, read, data, member.packed))
     fail("its data are damaged, or not of the " + std::to_string(member.size) + " bytes that are stated; fetch the archive again");
-  if (crc32_z(0, reinterpret_cast<const Bytef*>(content.data()), content.size()) != member.crc)
+  if (all && crc32_z(0, reinterpret_cast<const Bytef*>(content.data()), content.size()) != member.crc)
     fail("its CRC-32 is not the one that is stated; fetch the archive again");
   return content;
+}
+
+}  // namespace
+
+std::vector<ZipMember> list_zip(const ReadAt& read, uint64_t size, const std::string& path, const ZipLimits& limits) {
+  return ZipDirectory(read, size, path, limits).list();
+}
+
+std::string read_zip_member(const ReadAt& read, const ZipMember& member, const std::string& path, const ZipLimits& limits) {
+  return read_member(read, member, path, member.size, limits);
+}
+
+std::string read_zip_member_head(const ReadAt& read, const ZipMember& member, const std::string& path, size_t count, const ZipLimits& limits) {
+  return read_member(read, member, path, count, limits);
 }
 
 struct ZipArchive::State {
@@ -241,5 +252,8 @@ ZipArchive::ZipArchive(const std::filesystem::path& path, const ZipLimits& limit
 ZipArchive::~ZipArchive() = default;
 const std::vector<ZipMember>& ZipArchive::members() const { return state_->members; }
 std::string ZipArchive::read(const ZipMember& member) const { return read_zip_member(state_->read, member, state_->bytes.path(), state_->limits); }
+std::string ZipArchive::read_head(const ZipMember& member, size_t count) const {
+  return read_zip_member_head(state_->read, member, state_->bytes.path(), count, state_->limits);
+}
 
 }  // namespace liere

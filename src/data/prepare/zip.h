@@ -38,6 +38,9 @@ std::vector<ZipMember> list_zip(const ReadAt& read, uint64_t size, const std::st
 /// differs from the directory, damaged data, another size or CRC-32 than stated.
 std::string read_zip_member(const ReadAt& read, const ZipMember& member, const std::string& path, const ZipLimits& limits = {});
 
+/// Its first bytes, at most `count`: as above, but that a CRC-32 is of all and is not compared.
+std::string read_zip_member_head(const ReadAt& read, const ZipMember& member, const std::string& path, size_t count, const ZipLimits& limits = {});
+
 /// An open archive.
 class ZipArchive {
  public:
@@ -46,6 +49,7 @@ class ZipArchive {
   const std::vector<ZipMember>& members() const;
   /// Thread-safe.
   std::string read(const ZipMember& member) const;
+  std::string read_head(const ZipMember& member, size_t count) const;
 
  private:
   struct State;
