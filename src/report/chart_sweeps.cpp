@@ -119,12 +119,18 @@ Chart epochs_to_reach_absolute(const std::vector<Run>& runs) {
               .title = "Epochs to the absolute encoding's accuracy",
               .x_title = "epochs",
               .y_title = "accuracy, top-1 (%)"};
-  AbsoluteLevel level;
-  std::vector<Run> compared;  // of the first absolute run's training
+  AbsoluteLevel level;  // of the longest training: all of the data where runs saw different shares of it
+  int64_t longest = -1;
+  for (const Run& run : runs) {
+    const AbsoluteLevel own = absolute_level(run, runs);
+    if (std::isnan(own.percent) || std::isnan(epochs_per_sample(run)) || run.samples_seen.value_or(0) <= longest) continue;
+    level = own;
+    longest = run.samples_seen.value_or(0);
+  }
+  std::vector<Run> compared;
   for (const Run& run : runs) {
     const AbsoluteLevel own = absolute_level(run, runs);
     if (std::isnan(own.percent) || std::isnan(epochs_per_sample(run))) continue;
-    if (std::isnan(level.percent)) level = own;
     if (own.percent == level.percent && own.epochs == level.epochs && run.dataset == (compared.empty() ? run : compared.front()).dataset)
       compared.push_back(run);
   }

@@ -25,6 +25,9 @@ std::string p_text(double p) {
 void add_notes(const std::vector<Comparison>& comparisons, Table& table) {
   const auto any = [&comparisons](const auto& holds) { return std::any_of(comparisons.begin(), comparisons.end(), holds); };
   table.notes.push_back("Difference: second minus first, points of top-1 at the end of training, mean over the seeds that both have.");
+  std::set<std::pair<int64_t, double>> trainings;
+  for (const Comparison& c : comparisons) trainings.insert({c.first->runs.front()->epochs.value_or(0), c.first->runs.front()->config.data_fraction.value_or(1)});
+  if (trainings.size() > 1) table.notes.push_back("Methods are compared where epochs and share of the data are equal.");
   std::string over;
   if (any([](const Comparison& c) { return c.over == "seeds and samples"; })) over = "several seeds: over seeds and the same test samples";
   if (any([](const Comparison& c) { return c.over == "seeds"; }))

@@ -147,20 +147,26 @@ Comparison Estimates::compare(const Group& first, const Group& second) const {
 
 std::vector<Comparison> Estimates::comparisons(const std::vector<Group>& groups, size_t most) const {
   std::vector<Comparison> all;
-  std::map<std::string, std::vector<const Group*>> datasets;
-  for (const Group& group : groups)
-    if (is_comparable(group)) datasets[group.runs.front()->dataset].push_back(&group);
-  for (const auto& [dataset, members] : datasets) {
+  using Training = std::pair<int64_t, double>;  // epochs, share of the data
+  std::map<std::string, std::map<Training, std::vector<const Group*>>> datasets;
+  for (const Group& group : groups) {
+    const Run& run = *group.runs.front();
+    if (is_comparable(group)) datasets[run.dataset][{run.epochs.value_or(0), run.config.data_fraction.value_or(1)}].push_back(&group);
+  }
+  for (const auto& [dataset, trainings] : datasets) {
     const auto top = [](const Group* group) { return group->spread([](const Run& run) { return run.accuracy().top1; }).mean; };
-    const Group* best = *std::max_element(members.begin(), members.end(), [&top](const Group* a, const Group* b) { return top(a) < top(b); });
-    const bool every_pair = members.size() * (members.size() - 1) / 2 <= most;
+    size_t pairs = 0;
+    for (const auto& [training, members] : trainings) pairs += members.size() * (members.size() - 1) / 2;
     const size_t begin = all.size();
-    for (size_t i = 0; i < members.size(); ++i)
-      for (size_t j = i + 1; j < members.size(); ++j) {
-        if (!every_pair && members[i] != best && members[j] != best) continue;
-        Comparison comparison = compare(*members[i], *members[j]);
-        if (!comparison.seeds.empty()) all.push_back(comparison);
-      }
+    for (const auto& [training, members] : trainings) {
+      const Group* best = *std::max_element(members.begin(), members.end(), [&top](const Group* a, const Group* b) { return top(a) < top(b); });
+      for (size_t i = 0; i < members.size(); ++i)
+        for (size_t j = i + 1; j < members.size(); ++j) {
+          if (pairs > most && members[i] != best && members[j] != best) continue;
+          Comparison comparison = compare(*members[i], *members[j]);
+          if (!comparison.seeds.empty()) all.push_back(comparison);
+        }
+    }
     std::vector<double> p;
     for (size_t k = begin; k < all.size(); ++k)
       if (all[k].flips) p.push_back(all[k].flips->p);

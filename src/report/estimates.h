@@ -47,7 +47,8 @@ class Estimates {
   static Estimate of(const Group& group, const std::function<double(const Run&)>& figure,
                      const std::function<std::optional<Interval>(const Run&)>& own, bool is_share);
 
-  /// Every pair of finished groups of one dataset that have a seed in common; of more than `most` pairs those with the best of the dataset.
+  /// Every pair of finished groups that have a dataset, its share, the epochs and a seed in common: another length or other data are not another method. Of more than
+  /// `most` pairs of a dataset those with the best of their training.
   std::vector<Comparison> comparisons(const std::vector<Group>& groups, size_t most = 45) const;
 
   /// Runs whose samples.csv is missing or contradicts eval.json.

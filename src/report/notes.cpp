@@ -59,6 +59,13 @@ std::string sample_counts(const std::vector<Run>& runs) {
   return parts.empty() ? "" : "Test images per figure: " + joined(parts, "; ") + ".";
 }
 
+/// The first of many, and how many more.
+std::string few(const std::vector<std::string>& labels) {
+  constexpr size_t kMost = 4;
+  if (labels.size() <= kMost + 1) return joined(labels);
+  return joined({labels.begin(), labels.begin() + kMost}) + " and " + std::to_string(labels.size() - kMost) + " more runs";
+}
+
 /// The tests of liere-eval that some runs lack, each with the command that makes it.
 void add_missing(const std::vector<Run>& runs, const std::string& test, const std::function<bool(const Run&)>& has, std::vector<std::string>& notes) {
   std::vector<const Run*> without;
@@ -69,7 +76,7 @@ void add_missing(const std::vector<Run>& runs, const std::string& test, const st
   if (without.size() < runs.size() || runs.size() == 1) {
     std::vector<std::string> labels;
     for (const Run* run : without) labels.push_back(run->label);
-    note += " of " + joined(labels);
+    note += " of " + few(labels);
   }
   note += ". Make it with: liere-eval --checkpoint " + shell_word(without[0]->shown_folder) + " --test " + test;
   notes.push_back(note + (without.size() > 1 ? " (and so for each)" : ""));
@@ -82,7 +89,7 @@ std::string interval_kinds(const std::vector<Run>& runs) {
     if (accuracy_interval(run.accuracy())) (run.accuracy().bootstrap ? bootstrap : wilson).push_back(run.label);
   if (bootstrap.empty()) return "Wilson";
   if (wilson.empty()) return "bootstrap";
-  return "bootstrap: " + joined(bootstrap) + "; Wilson: " + joined(wilson);
+  return "bootstrap: " + few(bootstrap) + "; Wilson: " + few(wilson);
 }
 
 std::string best_note(const std::vector<Run>& runs) {

@@ -128,6 +128,27 @@ TEST_CASE("eight seeds show a difference that is always there, and none that is 
   CHECK(table.rows[1].back() == "not shown");
 }
 
+TEST_CASE("methods are compared within one share of the data and one number of epochs") {
+  TemporaryFolder temporary;
+  std::vector<std::filesystem::path> folders;
+  for (const char* share : {"0.2", "1"})
+    for (const char* label : {"A", "B"}) {
+      folders.push_back(run(temporary, std::string(label) + share, 0, first_right(500)));
+      put(folders.back() / "config.yaml", std::string("data: {fraction: ") + share + "}\n");
+    }
+  folders.push_back(run(temporary, "C", 0, first_right(500)));
+  auto longer = liere::test::summary("C", "C", 50);
+  longer["epochs"] = 30;
+  put(folders.back() / "summary.json", longer.dump());
+  const auto runs = read_runs(folders);
+  const auto groups = group_by_seed(runs);
+  const auto comparisons = Estimates(runs).comparisons(groups);
+  REQUIRE(comparisons.size() == 2);
+  CHECK((comparisons[0].first->label == "A0.2" && comparisons[0].second->label == "B0.2"));
+  CHECK((comparisons[1].first->label == "A1" && comparisons[1].second->label == "B1"));
+  CHECK(contains(text(differences_table(comparisons)), "compared where epochs and share of the data are equal"));
+}
+
 TEST_CASE("only the same seeds are paired, and only the same samples") {
   TemporaryFolder temporary;
   auto other_samples = first_right(560);
